@@ -1,0 +1,1 @@
+"""Zeronine reads handwritten numbers."""

@@ -1,0 +1,5 @@
+"""``python -m zeronine``, as ``torchrun`` starts it."""
+
+from zeronine.cli import main
+
+main()

@@ -1,0 +1,393 @@
+"""The command line: parse, call, print. Nothing else; what it does is in the library, under the same names.
+
+Libraries are imported inside the commands, so that ``zeronine predict`` starts in a fraction of a second.
+"""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from zeronine.errors import ZeronineError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from zeronine.evaluate import Evaluation
+    from zeronine.reader import Prediction
+
+app = typer.Typer(
+    help="Reads handwritten numbers, and trains the networks that do.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+data_app = typer.Typer(help="The named data sets, and your own.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+
+PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".avif", ".pgm", ".ppm")
+"""What is read in a folder; a file that is named is always tried."""
+
+
+class Engine(str, Enum):
+    """What Keras computes with."""
+
+    torch = "torch"
+    tensorflow = "tensorflow"
+    jax = "jax"
+
+
+class Order(str, Enum):
+    """How a flat row of pixels is laid out."""
+
+    row = "row"
+    column = "column"
+
+
+class Part(str, Enum):
+    """A split of a data set."""
+
+    train = "train"
+    test = "test"
+
+
+DataOption = Annotated[str | None, typer.Option("--data", help="A named set, or the path of your own data.")]
+TargetOption = Annotated[str | None, typer.Option("--target", help="Column of a CSV file that holds the label.")]
+DigitsOption = Annotated[bool, typer.Option("--digits", help="Make a 28×28 digit image of every picture first.")]
+
+
+def main() -> None:
+    """Run the command line; an error of ours is one line on standard error and exit status 1."""
+    try:
+        app()
+    except ZeronineError as error:
+        typer.echo(f"zeronine: {error}", err=True)
+        sys.exit(1)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"zeronine {version('zeronine')}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """Reads handwritten numbers, and trains the networks that do."""
+
+
+@app.command()
+def predict(
+    images: Annotated[list[str], typer.Argument(help="Pictures, folders of pictures, or - for standard input.")],
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="Model folder, run folder, .onnx, .keras or .h5 file.")
+    ] = None,
+    top: Annotated[int, typer.Option("--top", "-k", min=1, help="Show the K likeliest answers.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="One line of JSON per picture.")] = False,
+    order: Annotated[Order | None, typer.Option(help="How a flat network's pixels are laid out.")] = None,
+) -> None:
+    """Read the digit in each picture. Exit status 1 when a picture was refused; the others are still read."""
+    reader = _reader(model, order)
+    names = list(_pictures(images))
+    sources = [sys.stdin.buffer.read() if name == "-" else name for name in names]
+    refused = 0
+    table = _table("image", "digit", "confidence", *(["next"] if top > 1 else []))
+    with _progress("reading", len(names), show=not as_json and len(names) > 20) as step:
+        for number, (name, prediction) in enumerate(zip(names, reader.predict_many(sources), strict=True), 1):
+            refused += prediction.rejected
+            step(number, {})
+            if as_json:
+                typer.echo(json.dumps({"image": name, **prediction.as_dict()}, ensure_ascii=False))
+            else:
+                table.add_row(name, *_cells(prediction, top))
+    if not as_json:
+        _print(table)
+    if refused:
+        raise typer.Exit(1)
+
+
+@app.command()
+def recipes(name: Annotated[str | None, typer.Argument(help="A recipe, to see its layers and its claim.")] = None) -> None:
+    """List the recipes, or show the layers, parameters, settings and claim of one."""
+    from zeronine.train import describe, names
+
+    if name is None:
+        table = _table("recipe", "network", "data", "claim")
+        for recipe in map(describe, names()):
+            table.add_row(recipe.name, recipe.summary, recipe.data, recipe.claim)
+        _print(table)
+        return
+    recipe = describe(name)
+    table = _table("layer", "output", "parameters", title=f"{name}: {recipe.summary}")
+    for layer, shape, parameters in recipe.layers:
+        table.add_row(layer, "×".join(map(str, shape)), f"{parameters:,}" if parameters else "")
+    table.add_row("in all", "", f"{sum(row[2] for row in recipe.layers):,}")
+    _print(table)
+    settings = ", ".join(f"{key} {value}" for key, value in recipe.settings.items())
+    for label, text in (
+        ("training", recipe.training),
+        ("settings", settings),
+        ("published", recipe.published),
+        ("claim", recipe.claim),
+    ):
+        if text:
+            typer.echo(f"{label}: {text}")
+
+
+@app.command()
+def train(
+    recipe: Annotated[str, typer.Argument(help="Its name; zeronine recipes lists them.")],
+    data: DataOption = None,
+    target: TargetOption = None,
+    digits: DigitsOption = False,
+    seed: Annotated[int, typer.Option(min=0, help="Decides weights, order and dropout.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Run folder; runs/RECIPE-SEED if not given.")] = None,
+    engine: Annotated[Engine, typer.Option(help="What Keras computes with, for the tutorials.")] = Engine.torch,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write event files for TensorBoard too.")] = False,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training images.")] = None,
+    iterations: Annotated[int | None, typer.Option(help="Steps, for recipes that count them.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images per step.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="The optimiser's.")] = None,
+    dropout: Annotated[float | None, typer.Option(help="Fraction of the last hidden layer, 0 to below 1.")] = None,
+    units: Annotated[str | None, typer.Option(help="Widths of the hidden layers, such as 256,128.")] = None,
+    layers: Annotated[int | None, typer.Option(help="How many layers: the first widths, or the last one again.")] = None,
+    activation: Annotated[str | None, typer.Option(help="Between the layers: relu, tanh, gelu, linear …")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="Any other setting of the recipe, as NAME=VALUE.")
+    ] = None,
+) -> None:
+    """Train a recipe. A training that was killed goes on when the same command is given again."""
+    from zeronine import report
+    from zeronine.train import train as train_recipe
+
+    given = {
+        "epochs": epochs,
+        "iterations": iterations,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "dropout": dropout,
+        "units": units,
+        "layers": layers,
+        "activation": activation,
+    }
+    overrides = {key: value for key, value in given.items() if value is not None} | dict(map(_setting, settings or ()))
+    with _progress(recipe, None) as step:
+        run = train_recipe(
+            recipe,
+            data=data,
+            target=target,
+            digits=digits,
+            seed=seed,
+            out=out,
+            settings=overrides,
+            engine=engine.value,
+            tensorboard=tensorboard,
+            progress=lambda done, total, figures: step(done, figures, total),
+        )
+    part, labels = run.config["predictions_of"], run.predictions[1]
+    typer.echo(
+        f"{part} accuracy {100 * run.accuracy:.2f} % of {len(labels):,} images, {run.config['seconds']:.1f} s of training"
+    )
+    plots = report.draw(run.folder)
+    typer.echo(f"run folder {run.folder}, plots {', '.join(path.name for path in plots)} in {plots[0].parent}")
+
+
+@app.command()
+def evaluate(
+    model: Annotated[str, typer.Argument(help="Run folder, model folder, .onnx, .keras or .h5 file.")],
+    data: DataOption = None,
+    target: TargetOption = None,
+    digits: DigitsOption = False,
+    split: Annotated[Part, typer.Option(help="Which part of the data.")] = Part.test,
+    order: Annotated[Order | None, typer.Option(help="How a flat network's pixels are laid out.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Measure a model: accuracy with a 95 % interval, precision and recall of each class, log loss."""
+    from zeronine.train.export import evaluate_model
+
+    result, part = evaluate_model(
+        model,
+        data or "mnist",
+        split=split.value,
+        target=target,
+        digits=digits,
+        order=order.value if order else None,
+    )
+    if as_json:
+        typer.echo(json.dumps({"model": model, "data": data or "mnist", "split": part, **result.as_dict()}))
+        return
+    _print(_evaluation(result, f"{model} on {data or 'mnist'}, {part}"))
+    low, high = result.interval
+    typer.echo(
+        f"accuracy {100 * result.accuracy:.2f} % ({result.correct:,} of {result.count:,}), "
+        f"95 % interval {100 * low:.2f} to {100 * high:.2f} %, log loss {result.log_loss:.4f}"
+    )
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    out: Annotated[Path, typer.Option(help="Model folder to make.")],
+) -> None:
+    """Make a model folder of a run: model.onnx, card.json, README.md; refuses where its answers differ."""
+    from zeronine.train.export import export as export_run
+
+    folder = export_run(run, out)
+    card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    parity = card["parity"]
+    typer.echo(
+        f"{folder}: {card['model']['bytes']:,} bytes; {parity['same_answers']:,} of {parity['images']:,} answers as the "
+        f"trained network's, probabilities within {parity['largest_difference']:.1e}"
+    )
+
+
+@app.command("report")
+def draw_report(run: Annotated[Path, typer.Argument(help="Run folder.")]) -> None:
+    """Draw a run's learning curves, confusion matrix, worst errors and a sample of predictions."""
+    from zeronine import report
+
+    for path in report.draw(run):
+        typer.echo(str(path))
+
+
+@data_app.command("list")
+def data_list() -> None:
+    """List the named sets: what they are, their sizes, and whether their files are here."""
+    from zeronine.data import SETS, at_hand
+
+    table = _table("set", "images", "shape", "about", "here")
+    for name, named in SETS.items():
+        table.add_row(
+            name,
+            f"{named.train:,} + {named.test:,}",
+            "×".join(map(str, named.shape)),
+            f"{named.description}. Terms: {named.terms}",
+            "yes" if at_hand(name) else "no",
+        )
+    _print(table)
+
+
+@data_app.command("show")
+def data_show(
+    name: Annotated[str, typer.Argument(help="A named set, or the path of your own data.")],
+    out: Annotated[Path | None, typer.Option(help="The PNG; NAME.png if not given.")] = None,
+    count: Annotated[int, typer.Option(min=1, help="How many pictures.")] = 100,
+    seed: Annotated[int, typer.Option(min=0, help="Decides which ones.")] = 0,
+    target: TargetOption = None,
+    digits: DigitsOption = False,
+) -> None:
+    """Draw a labelled contact sheet to a PNG."""
+    from zeronine.data import contact_sheet, load
+
+    dataset = load(name, target=target, digits=digits)
+    typer.echo(f"{name}: {len(dataset.train):,} training, {len(dataset.test):,} test images, {len(dataset.classes)} classes")
+    typer.echo(str(contact_sheet(dataset, out or Path(f"{Path(name).stem}.png"), count=count, seed=seed)))
+
+
+@data_app.command("fetch")
+def data_fetch(name: Annotated[str, typer.Argument(help="A named set.")]) -> None:
+    """Download a named set, checked, resumed where it broke off; or say where its files are."""
+    from zeronine.data import fetch
+
+    with _progress(name, None) as step:
+        paths = fetch(name, progress=lambda file, done, total: step(done, {}, total))
+    for path in paths:
+        typer.echo(str(path))
+
+
+def _reader(model: str | None, order: Order | None) -> Any:
+    """A Reader; the training stack is loaded only for what ONNX Runtime cannot open."""
+    kept = order.value if order else None
+    if model is not None and (Path(model).suffix in (".keras", ".h5", ".hdf5") or (Path(model) / "config.json").exists()):
+        from zeronine.train.export import open_reader
+
+        return open_reader(model, order=kept)
+    from zeronine.reader import Reader
+
+    return Reader(model, order=kept)
+
+
+def _pictures(names: Iterable[str]) -> Iterator[str]:
+    """The names, a folder replaced by the pictures in it and below."""
+    for name in names:
+        if name != "-" and Path(name).is_dir():
+            inside = [path for path in sorted(Path(name).rglob("*")) if path.suffix.lower() in PICTURES]
+            if not inside:
+                raise ZeronineError(f"{name} holds no picture ({' '.join(PICTURES)})")
+            yield from map(str, inside)
+        else:
+            yield name
+
+
+def _setting(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ZeronineError(f"--set {text}: write it as NAME=VALUE")
+    return name.strip(), value.strip()
+
+
+def _cells(prediction: "Prediction", top: int) -> list[str]:
+    """Of a row of the table of predictions."""
+    if prediction.rejected:
+        return ["–", f"{prediction.reason}: {prediction.detail}"]
+    others = ", ".join(f"{name} {100 * chance:.1f} %" for name, chance in prediction.top(top)[1:])
+    return [str(prediction.digit), f"{100 * prediction.confidence:.1f} %", *([others] if top > 1 else [])]
+
+
+def _evaluation(result: "Evaluation", title: str) -> "Table":
+    """Precision and recall of each class."""
+    table = _table("class", "images", "precision", "recall", title=title)
+    for row in zip(result.classes, result.support, result.precision, result.recall, strict=True):
+        name, support, precision, recall = row
+        table.add_row(name, f"{support:,}", f"{100 * precision:.2f} %", f"{100 * recall:.2f} %")
+    return table
+
+
+def _table(*columns: str, title: str | None = None) -> "Table":
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
+    for column in columns:
+        right = column in ("confidence", "images", "parameters", "precision", "recall")
+        table.add_column(column, justify="right" if right else "left", overflow="fold")
+    return table
+
+
+def _print(table: "Table") -> None:
+    from rich.console import Console
+
+    Console().print(table)
+
+
+@contextmanager
+def _progress(label: str, total: int | None, show: bool = True) -> Iterator[Any]:
+    """A bar on standard error; gives a function of steps done, running figures, and steps in all."""
+    if not show:
+        yield lambda *_: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, TextColumn("{task.fields[figures]}"), console=Console(stderr=True)) as bar:
+        task = bar.add_task(label, total=total, figures="")
+
+        def step(done: int, figures: Any, in_all: int | None = total) -> None:
+            text = ", ".join(f"{name} {value:.4f}" for name, value in figures.items())
+            bar.update(task, completed=done, total=in_all, figures=text)
+
+        yield step
+
+

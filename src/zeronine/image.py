@@ -1,0 +1,453 @@
+"""Any picture -> digit image. The only preprocessing: training, Reader, window and page all go through it.
+
+A digit image is what MNIST's authors made of their scans: white ink on black, the longest side of the ink scaled to
+20 pixels with its proportions kept, antialiased, its centre of mass in the middle of 28×28 (LeCun et al., "Gradient-
+based learning applied to document recognition", 1998). An image that already is one comes back unchanged.
+
+Knows pixels. Knows no network, no label, and only one digit per picture.
+"""
+
+import io
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from zeronine.errors import ImageError
+
+Source = str | PathLike[str] | bytes | Image.Image | NDArray[Any]
+"""Anything with pixels: a path, the bytes of an image file, a PIL image, an array."""
+
+Grey = NDArray[np.float32]
+"""(H, W) float32 in 0..1."""
+
+SIDE, BOX = 28, 20
+"""Pixels: the side of a digit image, and the longest side of the ink in it."""
+
+MOST_PIXELS = 80_000_000
+"""More is refused: no phone makes it, and the decoded picture would take a quarter of a gigabyte."""
+
+WORKING_SIDE = 640
+"""Larger pictures are shrunk to this before anything is measured: a digit needs 20 pixels of it."""
+
+THINNEST = 2.0
+"""Pixels of a digit image: strokes that would come out thinner are thickened; MNIST's are 2 to 4 wide."""
+
+
+def digit_image(source: Source) -> Grey:
+    """The digit image of any picture of one digit.
+
+    Args:
+        source: a path, bytes, PIL image or array (see :func:`load_pixels`), of either polarity, any size.
+
+    Returns:
+        (28, 28) float32 in 0..1, white ink on black.
+
+    Raises:
+        ImageError: the picture cannot be read, is too large, or is blank.
+    """
+    grey = _grey(load_pixels(source))
+    if _is_digit_image(grey):
+        return grey
+    if _is_digit_image(1 - grey):
+        return 1 - grey
+    return _normalise(_digit_only(_without_lines(_ink(_shrink(grey, WORKING_SIDE)))))
+
+
+def plain_image(source: Source, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """A whole picture at the size that a network takes, for networks of other things than digits.
+
+    Args:
+        source: as for :func:`digit_image`.
+        shape: (height, width), or (height, width, 3) for colour.
+
+    Returns:
+        float32 in 0..1 of that shape; nothing is cut, turned round or centred.
+
+    Raises:
+        ImageError: the picture cannot be read or is too large.
+    """
+    pixels = load_pixels(source)
+    values = pixels.astype(np.float32) / 255 if pixels.dtype == np.uint8 else pixels
+    if values.ndim == 3 and values.shape[2] == 4:
+        values = _on_paper(values)
+    if values.ndim == 3 and len(shape) == 2:
+        values = cv2.cvtColor(values, cv2.COLOR_RGB2GRAY)
+    if values.ndim == 2 and len(shape) == 3:
+        values = np.repeat(values[..., None], 3, axis=2)
+    if values.shape[:2] != shape[:2]:
+        smaller = values.shape[0] > shape[0]
+        values = cv2.resize(values, shape[1::-1], interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
+    return values
+
+
+def resized(digit: Grey, side: int) -> Grey:
+    """A digit image for a network that takes another size: 20×20 is what ``ex3data1.mat`` was made by.
+
+    Args:
+        digit: (28, 28) float32 in 0..1.
+        side: pixels of the result.
+
+    Returns:
+        (side, side) float32: bicubic where it is smaller (a few values lie just outside 0..1, as in that file),
+        with an empty margin where it is larger.
+    """
+    if side == SIDE:
+        return digit
+    if side > SIDE:
+        before = (side - SIDE) // 2
+        return np.pad(digit, (before, side - SIDE - before))
+    return np.asarray(Image.fromarray(digit).resize((side, side), Image.Resampling.BICUBIC))
+
+
+def load_pixels(source: Source) -> NDArray[Any]:
+    """The pixels of a picture, upright.
+
+    Args:
+        source: path or bytes of an image file (EXIF rotation is applied), PIL image, or array: (H, W), (H, W, 1),
+            (1, H, W), (H, W, 3 or 4), (3 or 4, H, W), or flat with a square number of pixels, row by row; of any
+            real or boolean dtype.
+
+    Returns:
+        (H, W), (H, W, 3) or (H, W, 4): uint8, or float32 in 0..1 where the source has finer steps.
+
+    Raises:
+        ImageError: unreadable, too large, or not the shape of one picture.
+    """
+    if isinstance(source, np.ndarray):
+        return _from_array(source)
+    if isinstance(source, Image.Image):
+        return _from_pil(source)
+    try:
+        file = io.BytesIO(source) if isinstance(source, bytes) else Path(source)
+        with Image.open(file) as image:
+            return _from_pil(image)
+    except FileNotFoundError:
+        raise ImageError("unreadable", f"no such file: {source!r}") from None
+    except IsADirectoryError:
+        raise ImageError("unreadable", f"{source!r} is a folder: name the pictures in it") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise _too_large() from None
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        raise ImageError("unreadable", f"not a picture that can be read ({error}): save it as PNG or JPEG") from error
+
+
+def _too_large() -> ImageError:
+    return ImageError("too large", f"more than {MOST_PIXELS // 1_000_000} megapixels: shrink the picture first")
+
+
+def _from_pil(image: Image.Image) -> NDArray[Any]:
+    """Pixels of a PIL image, upright: grey, RGB or RGBA uint8; 16-bit and float modes as float32."""
+    if image.width * image.height > MOST_PIXELS:
+        raise _too_large()
+    if image.width * image.height == 0:
+        raise ImageError("unreadable", "the picture has no pixels")
+    if image.format in ("JPEG", "MPO"):
+        image.draft(None, (2 * WORKING_SIDE, 2 * WORKING_SIDE))  # a phone photo decodes 3 times as fast
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I") or image.mode == "F":
+        return _from_array(np.asarray(image))
+    if image.has_transparency_data:
+        return np.asarray(image.convert("RGBA"))
+    return np.asarray(image.convert("L" if image.mode in ("1", "L") else "RGB"))
+
+
+def _from_array(array: NDArray[Any]) -> NDArray[Any]:
+    """One picture out of an array of any shape and dtype; see :func:`load_pixels`."""
+    if array.dtype.kind not in "buif":
+        raise ImageError("unreadable", f"an array of {array.dtype} is no picture: pass numbers")
+    if array.size == 0:
+        raise ImageError("unreadable", "the picture has no pixels")
+    if array.size > MOST_PIXELS * 4:
+        raise _too_large()
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise ImageError("unreadable", "the array holds NaN or infinity: replace them first")
+    shape = array.shape
+    array = array.squeeze() if array.ndim != 2 else array
+    if array.ndim < 2:
+        side = round(array.size**0.5)
+        if side * side != array.size:
+            raise ImageError("unreadable", f"{array.size} pixels in a row are no square: reshape to (height, width)")
+        array = array.reshape(side, side)
+    if array.ndim == 3 and array.shape[2] not in (3, 4) and array.shape[0] in (3, 4):
+        array = array.transpose(1, 2, 0)
+    if array.ndim != 2 and (array.ndim != 3 or array.shape[2] not in (3, 4)):
+        raise ImageError("unreadable", f"shape {shape} is not one picture: pass (height, width) or (height, width, 3)")
+    return array if array.dtype == np.uint8 else _unit_range(array)
+
+
+def _unit_range(array: NDArray[Any]) -> Grey:
+    """Any numbers as float32 in 0..1: as they are, by 255, by the range of their type, else by their own range."""
+    low, high = float(array.min()), float(array.max())
+    if array.dtype.kind == "b" or (array.dtype.kind == "f" and low >= -0.25 and high <= 1.25):
+        return array.astype(np.float32).clip(0, 1)  # resampling and grain reach a little beyond
+    if low >= 0 and high <= 255 and (array.dtype.kind == "f" or high > 1):
+        return array.astype(np.float32) / 255
+    if array.dtype == np.uint16:
+        return array.astype(np.float32) / 65535
+    return ((array.astype(np.float64) - low) / max(high - low, 1e-12)).astype(np.float32)
+
+
+def _grey(pixels: NDArray[Any]) -> Grey:
+    """Grey values, 0..1, in which ink and paper are far apart whatever their colours."""
+    colour = pixels.astype(np.float32) / 255 if pixels.dtype == np.uint8 else pixels
+    if colour.ndim == 2:
+        return colour
+    if colour.shape[2] == 4:
+        colour = _on_paper(colour)
+    channels = colour.reshape(-1, 3)
+    if np.ptp(channels, axis=1).max() < 0.02:
+        return np.ascontiguousarray(colour.mean(axis=2))
+    return _widest_axis(colour)
+
+
+def _on_paper(colour: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A picture with alpha on white paper, or on black where what can be seen of it is bright."""
+    alpha = colour[..., 3:]
+    visible = float((colour[..., :3] * alpha).sum() / max(3 * float(alpha.sum()), 1e-6))
+    everywhere = float(alpha.min()) > 0.99
+    paper = 1.0 if visible < 0.5 or everywhere else 0.0
+    return colour[..., :3] * alpha + paper * (1 - alpha)
+
+
+def _widest_axis(colour: NDArray[np.float32]) -> Grey:
+    """Colour projected on the line from paper to what differs most from it: red ink is as dark as blue ink."""
+    small = cv2.resize(colour, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA) if colour.size > 3e5 else colour
+    flat = small.reshape(-1, 3)
+    paper = np.median(flat, axis=0)
+    distance = np.abs(flat - paper).sum(axis=1)
+    ink = np.median(flat[distance >= np.quantile(distance, 0.98)], axis=0)
+    weights = np.abs(ink - paper) + 0.1 * max(float(np.abs(ink - paper).max()), 0.05)
+    return (colour @ (weights / weights.sum()).astype(np.float32)).astype(np.float32)
+
+
+def _is_digit_image(grey: Grey) -> bool:
+    """Whether MNIST's rule already holds. It does for each of MNIST's 70,000: longest side 19 or 20, centred."""
+    if grey.shape != (SIDE, SIDE) or not 0.9 <= grey.max() <= 1:
+        return False
+    rows, columns = np.flatnonzero(grey.any(axis=1)), np.flatnonzero(grey.any(axis=0))
+    longest = max(np.ptp(rows), np.ptp(columns)) + 1
+    return longest in (BOX - 1, BOX) and all(abs(middle - SIDE / 2) <= 0.55 for middle in _centre_of_mass(grey))
+
+
+def _centre_of_mass(ink: Grey) -> tuple[float, float]:
+    """Row and column, in pixels, of the mean place of the ink."""
+    total = max(float(ink.sum()), 1e-9)
+    return (
+        float(ink.sum(axis=1) @ np.arange(ink.shape[0])) / total,
+        float(ink.sum(axis=0) @ np.arange(ink.shape[1])) / total,
+    )
+
+
+def _shrink(grey: Grey, side: int) -> Grey:
+    """The picture with its longer side at most ``side`` pixels."""
+    factor = side / max(grey.shape)
+    return grey if factor >= 1 else cv2.resize(grey, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+
+
+def _ink(grey: Grey) -> Grey:
+    """How much ink, 0..1, paper 0, a full stroke 1: polarity, paper tone, shadow and noise are gone.
+
+    Raises:
+        ImageError: blank.
+    """
+    raised = grey if _is_dark_background(grey) else -grey
+    relief = raised - _paper(raised)
+    smooth = cv2.GaussianBlur(relief, (3, 3), 0) if min(grey.shape) > 64 else relief
+    threshold = _otsu(smooth)
+    noise = _noise(smooth[smooth <= threshold]) if min(grey.shape) > 64 else 0.0  # small pictures are all edges
+    threshold = max(threshold, LEAST_CONTRAST / 2, min(4 * noise, 0.5 * float(smooth.max())))
+    strokes = smooth > threshold
+    if strokes.sum() < 3 or float(smooth.max()) < max(LEAST_CONTRAST, 6 * noise):
+        raise ImageError("blank", "nothing is written on it")
+    full = float(np.median(smooth[strokes]))
+    faint = max(0.25 * full, min(2 * noise, 0.5 * full))
+    return np.clip((relief - faint) / (0.85 * full - faint), 0, 1).astype(np.float32)
+
+
+def _noise(paper: Grey) -> float:
+    """Standard deviation of paper, robust against ink."""
+    return 1.4826 * float(np.median(np.abs(paper - np.median(paper))))
+
+
+LEAST_CONTRAST = 0.06
+"""Ink that differs less from its paper, in 0..1, is none: pencil on grey paper differs by 0.1."""
+
+
+def _otsu(values: Grey) -> float:
+    """Otsu's threshold of values around 0, the negative ones taken as 0."""
+    top = max(float(values.max()), 1e-6)
+    level, _ = cv2.threshold((values.clip(0) * (255 / top)).astype(np.uint8), 0, 255, cv2.THRESH_OTSU)
+    return level * top / 255
+
+
+def _is_dark_background(grey: Grey) -> bool:
+    """Whether paper is darker than ink: it is what most of the picture and most of its edge are."""
+    steady = cv2.GaussianBlur(grey, (3, 3), 0) if min(grey.shape) > 64 else grey
+    dark = steady < (steady.min() + steady.max()) / 2  # not Otsu: it splits the paper where there is little ink
+    if not 0.25 < dark.mean() < 0.75:
+        return bool(dark.mean() > 0.5)  # whatever a frame around it says
+    edge = np.concatenate([dark[0], dark[-1], dark[:, 0], dark[:, -1]])
+    corners = dark[:: len(dark) - 1, :: dark.shape[1] - 1] if min(dark.shape) > 1 else dark
+    return bool(dark.mean() + edge.mean() + corners.mean() > 1.5)
+
+
+def _paper(raised: Grey) -> Grey:
+    """What the picture would be without ink: a smooth surface under it, ink being above.
+
+    Level where the paper is even; else quadratic, fitted again and again to the pixels that are not ink.
+    """
+    small = _shrink(raised, 64)
+    values = small.ravel().astype(np.float64)
+    kept = values - values.min() <= _otsu(small - small.min())
+    level = float(np.median(values[kept]))
+    if np.quantile(np.abs(values[kept] - level), 0.9) < EVEN:
+        return np.full_like(raised, level)
+    terms = _quadratic(small.shape)
+    kept = np.abs(values - np.median(values)) < np.quantile(np.abs(values - np.median(values)), 0.7) + 1e-6
+    for _ in range(6):
+        surface, *_ = np.linalg.lstsq(terms[kept], values[kept], rcond=None)
+        residual = values - terms @ surface
+        kept = np.abs(residual) < 3 * 1.4826 * np.median(np.abs(residual[kept])) + 0.01
+        if kept.mean() < 0.2:
+            return np.full_like(raised, level)
+    return (_quadratic(raised.shape) @ surface).reshape(raised.shape).astype(np.float32)
+
+
+EVEN = 0.03
+"""Paper whose tone varies by less than this, in 0..1, is taken as level."""
+
+
+def _quadratic(shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """(pixels, 6): 1, r, c, r², rc, c² at each pixel of a picture, r and c running from -1 to 1."""
+    grid = np.mgrid[-1 : 1 : shape[0] * 1j, -1 : 1 : shape[1] * 1j]
+    rows, columns = grid[0].ravel(), grid[1].ravel()
+    return np.stack([np.ones_like(rows), rows, columns, rows**2, rows * columns, columns**2], axis=1)
+
+
+def _without_lines(ink: Grey) -> Grey:
+    """Ink less the straight lines that run from edge to edge and are finer than the strokes: ruled paper, frames."""
+    if min(ink.shape) < 2 * SIDE:
+        return ink
+    for across in (False, True):
+        turned = np.ascontiguousarray(ink.T) if across else ink
+        turned = _without_level_lines(turned)
+        ink = turned.T if across else turned
+    return np.ascontiguousarray(ink)
+
+
+def _without_level_lines(ink: Grey) -> Grey:
+    """Ink less the lines from left to right that slope by at most a tenth."""
+    height, width = ink.shape
+    small = cv2.resize(ink, (64, max(64, 64 * height // width)), interpolation=cv2.INTER_AREA)
+    rows = len(small)
+    dark = cv2.dilate((small > 0.1).astype(np.uint8), np.ones((3, 1), np.uint8))
+    left, right = np.meshgrid(np.arange(1, rows - 1), np.arange(1, rows - 1), indexing="ij")
+    gentle = np.abs(left - right) <= rows // 10
+    ends = np.stack([left[gentle], right[gentle]], axis=1)
+    lines = np.rint(ends[:, :1] + (ends[:, 1:] - ends[:, :1]) * np.linspace(0, 1, 64)).astype(int)
+    ends = ends[dark[lines, np.arange(64)].mean(axis=1) > 0.92]
+    if not len(ends):
+        return ink
+    found = np.zeros(ink.shape, np.uint8)
+    for start, end in (ends + 0.5) * height / rows:
+        cv2.line(found, (0, round(start)), (width - 1, round(end)), 1, max(3, 3 * height // rows))
+    tall = np.ones((max(3, height // 12), 1), np.uint8)  # what stands higher than a line is a stroke that crosses it
+    crossing = cv2.morphologyEx((ink > 0.3).astype(np.uint8), cv2.MORPH_OPEN, tall)
+    rest = np.where((found > 0) & (crossing == 0), 0, ink).astype(np.float32)
+    lines_width = float(ink.sum() - rest.sum()) / width / max(1, len(ends) / 8)
+    finer = lines_width < 0.7 * _stroke_width(rest)  # else it is the bar of a 4 or a 7 that fills the picture
+    return rest if finer and rest.sum() > 0.2 * ink.sum() else ink
+
+
+def _digit_only(ink: Grey) -> Grey:
+    """The ink of the digit, cut to its box: specks, frames and neighbours at the edge are gone.
+
+    Raises:
+        ImageError: blank.
+    """
+    count, labels, stats, centres = cv2.connectedComponentsWithStats((ink > 0.25).astype(np.uint8), connectivity=8)
+    if count < 2:
+        raise ImageError("blank", "nothing is written on it")
+    mass = np.bincount(labels.ravel(), weights=ink.ravel(), minlength=count)
+    mass[0] = 0
+    boxes = stats[:, :4].astype(float)
+    edges, spans = _at_edges(boxes, ink.shape)
+    off_centre = np.hypot(*(centres / ink.shape[::-1] - 0.5).T)
+    main = int((mass * (1 - off_centre) * np.where(edges > 0, 0.6, 1) * np.where(spans, 0.1, 1)).argmax())
+    eligible = (mass > 0.01 * mass[main]) & ((edges == 0) | ((edges[main] > 0) & ~spans))
+    kept = _chained(boxes, main, eligible, mass)
+    mine = cv2.dilate((kept[labels] & (labels > 0)).astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+    rows, columns = np.flatnonzero(mine.any(axis=1)), np.flatnonzero(mine.any(axis=0))
+    return np.where(mine, ink, 0)[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+def _at_edges(boxes: NDArray[np.float64], shape: tuple[int, ...]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """For boxes (N, 4) of left, top, width, height: how many edges of the picture each touches; which are lines along one."""
+    left, top, wide, high = boxes.T
+    touches = np.stack([left <= 0, top <= 0, left + wide >= shape[1], top + high >= shape[0]])
+    level = (wide >= 0.8 * shape[1]) & (high < 0.1 * shape[0])
+    upright = (high >= 0.8 * shape[0]) & (wide < 0.1 * shape[1])
+    near_side = (left + wide < 0.2 * shape[1]) | (left > 0.8 * shape[1])
+    near_end = (top + high < 0.2 * shape[0]) | (top > 0.8 * shape[0])
+    frame = (wide >= 0.9 * shape[1]) & (high >= 0.9 * shape[0]) & (touches.sum(0) >= 3)
+    return touches.sum(0), (level & near_end) | (upright & near_side) | frame
+
+
+def _chained(
+    boxes: NDArray[np.float64], main: int, eligible: NDArray[np.bool_], mass: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Which components belong to the main one: near it, or near one that does; small ones only when very near."""
+    kept = np.zeros(len(boxes), bool)
+    kept[main] = True
+    size = max(boxes[main, 2:])
+    reach = np.where(mass > 0.05 * mass[main], 0.25, 0.1) * size
+    while True:
+        near = np.zeros_like(kept)
+        for left, top, wide, high in boxes[kept]:
+            across = np.maximum(boxes[:, 0] - left - wide, left - boxes[:, 0] - boxes[:, 2]).clip(0)
+            down = np.maximum(boxes[:, 1] - top - high, top - boxes[:, 1] - boxes[:, 3]).clip(0)
+            near |= np.hypot(across, down) < reach
+        more = near & eligible & ~kept
+        if not more.any():
+            return kept
+        kept |= more
+
+
+def _normalise(ink: Grey) -> Grey:
+    """MNIST's rule on the ink of one digit: strokes wide enough to last, box 20, centre of mass in the middle."""
+    fine = 4  # so many pixels per pixel of the result while strokes are thickened
+    ink = _fit(ink, fine * BOX)
+    missing = fine * THINNEST - _stroke_width(ink)
+    if missing >= 1:
+        reach = round(missing) | 1
+        ink = cv2.copyMakeBorder(ink, *[reach // 2] * 4, cv2.BORDER_CONSTANT, value=0.0)
+        ink = cv2.dilate(ink, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
+    box = _fit(ink, BOX)
+    row, column = _centre_of_mass(box)
+    top = min(max(round(SIDE / 2 - row), 0), SIDE - box.shape[0])
+    left = min(max(round(SIDE / 2 - column), 0), SIDE - box.shape[1])
+    result = np.zeros((SIDE, SIDE), np.float32)
+    result[top : top + box.shape[0], left : left + box.shape[1]] = box
+    return result
+
+
+def _fit(ink: Grey, longest: int) -> Grey:
+    """Scaled, antialiased, so that the longer side has ``longest`` pixels."""
+    factor = longest / max(ink.shape)
+    width, height = max(1, round(ink.shape[1] * factor)), max(1, round(ink.shape[0] * factor))
+    resampled = Image.fromarray(ink).resize(
+        (width, height), Image.Resampling.BOX if factor < 1 else Image.Resampling.BICUBIC
+    )
+    return np.asarray(resampled).clip(0, 1)
+
+
+def _stroke_width(ink: Grey) -> float:
+    """Mean width of the strokes in pixels, from the mean distance of their pixels to the paper."""
+    strokes = (np.pad(ink, 1) > 0.5).astype(np.uint8)
+    distances = cv2.distanceTransform(strokes, cv2.DIST_L2, 3)[strokes > 0]
+    return max(4 * float(distances.mean()) - 2, 1.0) if distances.size else 1.0

@@ -1,0 +1,274 @@
+"""The recogniser: any picture of a digit -> Prediction. ONNX Runtime only; no training stack.
+
+Knows models and what they take. Leaves pixels to ``image`` and knows no data set, no label.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zeronine.errors import ImageError, ModelError
+from zeronine.image import Source, digit_image, plain_image, resized
+
+Probabilities = NDArray[np.float32]
+
+MODELS = Path(__file__).parent / "models"
+"""The shipped models, a folder each."""
+
+SHIPPED = "standard_v1"
+"""The model that a Reader uses when none is named."""
+
+BATCH = 256
+"""Pictures that are prepared and recognised at a time; memory stays small for any number of files."""
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What a Reader says of one picture.
+
+    Attributes:
+        digit: the answer, or the name of the class where classes are not digits; None when rejected.
+        confidence: probability, 0..1, that the network gives its first choice; 0 when there was nothing to read.
+        probabilities: of every class, (classes,) float32, sum 1; all 0 when there was nothing to read.
+        rejected: whether the picture is refused.
+        reason: why it is refused, ``blank``, ``unreadable`` or ``too large``; else empty.
+        detail: the sentence for people that goes with the reason.
+        classes: names of the classes, in the order of ``probabilities``.
+    """
+
+    digit: int | str | None
+    confidence: float
+    probabilities: Probabilities
+    rejected: bool
+    reason: str
+    detail: str
+    classes: tuple[str, ...]
+
+    def top(self, count: int) -> list[tuple[str, float]]:
+        """The ``count`` likeliest classes, by name, with their probabilities, likeliest first."""
+        order = np.argsort(-self.probabilities, kind="stable")[:count]
+        return [(self.classes[index], float(self.probabilities[index])) for index in order]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as plain types, as ``zeronine predict --json`` prints it."""
+        return {
+            "digit": self.digit,
+            "confidence": round(self.confidence, 6),
+            "rejected": self.rejected,
+            "reason": self.reason,
+            "probabilities": [round(float(value), 6) for value in self.probabilities],
+        }
+
+
+class Network(Protocol):
+    """A trained network of any make, as a Reader sees it."""
+
+    shape: tuple[int, ...]
+    """Of one input, without the batch: (28, 28), (784,), (28, 28, 1), (1, 28, 28), (32, 32, 3) and so on."""
+
+    def __call__(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Probabilities or logits (N, classes) of inputs (N, *shape) in 0..1."""
+        ...
+
+
+class OnnxNetwork:
+    """A network in an ``.onnx`` file.
+
+    Args:
+        path: the file.
+
+    Raises:
+        ModelError: the file is missing, damaged, or takes something other than one batch of images.
+    """
+
+    def __init__(self, path: Path) -> None:
+        import onnxruntime
+
+        if not path.exists():
+            raise ModelError(f"no such model: {path}")
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        try:
+            self._session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime raises a class of its own for every kind of damage
+            raise ModelError(f"{path} is no model that ONNX Runtime opens ({error}): export it again") from error
+        inputs = self._session.get_inputs()
+        if len(inputs) != 1 or len(inputs[0].shape) < 2 or "float" not in inputs[0].type:
+            taken = [(entry.name, entry.type, entry.shape) for entry in inputs]
+            raise ModelError(f"{path} takes {taken}; a digit network takes one batch of float images")
+        if not all(isinstance(side, int) for side in inputs[0].shape[1:]):
+            raise ModelError(f"{path} leaves the size of its images open: export it with a fixed height and width")
+        self.shape = tuple(inputs[0].shape[1:])
+        self._input = inputs[0].name
+        self._alone = inputs[0].shape[0] == 1
+
+    def __call__(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Outputs (N, classes) of inputs (N, *shape)."""
+        if self._alone and len(inputs) > 1:
+            return np.concatenate([self(inputs[index : index + 1]) for index in range(len(inputs))])
+        outputs = self._session.run(None, {self._input: inputs})[0]
+        return np.asarray(outputs, np.float32).reshape(len(inputs), -1)
+
+
+class Reader:
+    """Reads digits from pictures.
+
+    Args:
+        model: None for the shipped model, the name of a shipped one, a model folder, an ``.onnx`` file, or a Network.
+        order: how a network that takes a flat row of pixels was trained: ``row`` by row, or ``column`` by column as
+            the rows of ``ex3data1.mat`` are. A model folder says it in its card.
+        card: what is known of a Network: its ``classes``, and its ``input`` as in a model folder's card.
+
+    Raises:
+        ModelError: no such model, or one that takes no digit images.
+
+    Example:
+        >>> Reader().predict("seven.png").digit  # doctest: +SKIP
+        7
+    """
+
+    def __init__(
+        self,
+        model: str | Path | Network | None = None,
+        *,
+        order: Literal["row", "column"] | None = None,
+        card: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.card: Mapping[str, Any] = card or {}
+        self.name = "network"
+        if model is None or isinstance(model, str | Path):
+            path, self.card = _find(SHIPPED if model is None else model)
+            self.name = path.parent.name if self.card else path.name
+            model = OnnxNetwork(path)
+        self._network = model
+        taken = self.card.get("input", {})
+        self.order: str = order or taken.get("order", "row")
+        self.shape = _image_shape(model.shape)
+        self.digits: bool = taken.get("kind", "pixels" if len(self.shape) == 3 else "digits") == "digits"
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """Names of what the model tells apart, in the order of its outputs."""
+        named = self.card.get("classes")
+        if named:
+            return tuple(named)
+        count = self.probabilities(np.zeros((1, *self.shape), np.float32)).shape[1]
+        return tuple(str(index) for index in range(count))
+
+    def predict(self, source: Source) -> Prediction:
+        """Read one picture.
+
+        Args:
+            source: path, bytes, PIL image or array of any size, dtype and polarity; see ``image.load_pixels``.
+
+        Returns:
+            The Prediction; a picture that cannot be read gives one that is rejected, with the reason.
+        """
+        return next(self.predict_many([source]))
+
+    def predict_many(self, sources: Iterable[Source]) -> Iterator[Prediction]:
+        """Read pictures one after the other; one Prediction each, in their order, as they are ready."""
+        batch: list[NDArray[np.float32] | ImageError] = []
+        for source in sources:
+            batch.append(self._prepared(source))
+            if len(batch) == BATCH:
+                yield from self._answers(batch)
+                batch = []
+        yield from self._answers(batch)
+
+    def probabilities(self, images: NDArray[np.float32]) -> Probabilities:
+        """Probabilities (N, classes) of images (N, *shape) float32 in 0..1 that are prepared already.
+
+        Raises:
+            ModelError: the images have another shape.
+        """
+        if images.shape[1:] != self.shape:
+            raise ModelError(f"{self.name} takes images of {self.shape}, these have {images.shape[1:]}")
+        parts = [
+            _probabilities(self._network(self._arranged(images[start : start + BATCH])))
+            for start in range(0, len(images), BATCH)
+        ]
+        return np.concatenate(parts) if parts else np.zeros((0, len(self.classes)), np.float32)
+
+    def prepare(self, source: Source) -> NDArray[np.float32]:
+        """What the network sees of a picture: float32 in 0..1 of this Reader's ``shape``.
+
+        Raises:
+            ImageError: the picture cannot be read, is too large, or is blank.
+        """
+        if not self.digits:
+            return plain_image(source, self.shape)
+        return resized(digit_image(source), self.shape[0])
+
+    def _prepared(self, source: Source) -> NDArray[np.float32] | ImageError:
+        try:
+            return self.prepare(source)
+        except ImageError as error:
+            return error
+
+    def _answers(self, batch: list[NDArray[np.float32] | ImageError]) -> Iterator[Prediction]:
+        images = [image for image in batch if not isinstance(image, ImageError)]
+        rows = iter(self.probabilities(np.stack(images)) if images else ())
+        for image in batch:
+            if isinstance(image, ImageError):
+                nothing = np.zeros(len(self.classes), np.float32)
+                yield Prediction(None, 0.0, nothing, True, image.reason, str(image), self.classes)
+            else:
+                row = next(rows)
+                name = self.classes[int(row.argmax())]
+                answer = int(name) if name.isdecimal() else name
+                yield Prediction(answer, float(row.max()), row, False, "", "", self.classes)
+
+    def _arranged(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Images (N, *self.shape) as the network wants them laid out."""
+        if self.order == "column":
+            images = images.swapaxes(1, 2)
+        if len(self.shape) == 3 and self._network.shape[0] == 3:
+            images = images.transpose(0, 3, 1, 2)
+        return np.ascontiguousarray(images).reshape(len(images), *self._network.shape)
+
+
+def _find(model: str | Path) -> tuple[Path, dict[str, Any]]:
+    """The ``.onnx`` file of a model and its card, empty where there is none."""
+    folder = MODELS / model if isinstance(model, str) and (MODELS / model).is_dir() else Path(model)
+    if folder.is_file():
+        if folder.suffix != ".onnx":
+            raise ModelError(f"{folder} is no .onnx file or model folder: make one with  zeronine export")
+        return folder, {}
+    if not folder.is_dir():
+        shipped = ", ".join(sorted(path.name for path in MODELS.iterdir() if path.is_dir()))
+        raise ModelError(f"no such model: {model}. Shipped: {shipped}")
+    try:
+        card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ModelError(f"{folder} is no model folder, it has no card.json: make one with  zeronine export") from None
+    except ValueError as error:
+        raise ModelError(f"{folder / 'card.json'} is damaged ({error}): export the model again") from error
+    return folder / "model.onnx", card
+
+
+def _image_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Of one image, (side, side) or (side, side, 3), for a network's input shape."""
+    pixels = tuple(side for side in shape if side != 1)
+    if len(pixels) == 1 and round(pixels[0] ** 0.5) ** 2 == pixels[0]:
+        return (round(pixels[0] ** 0.5),) * 2
+    if len(pixels) == 2 and pixels[0] == pixels[1]:
+        return pixels
+    if len(pixels) == 3 and 3 in (pixels[0], pixels[-1]):
+        return pixels if pixels[-1] == 3 else (*pixels[1:], 3)
+    raise ModelError(f"the network takes {shape}, which is no square grey or colour image")
+
+
+def _probabilities(outputs: NDArray[np.float32]) -> Probabilities:
+    """Outputs (N, classes) as they are where they are probabilities already, else their softmax."""
+    if outputs.min() >= 0 and np.abs(outputs.sum(axis=1) - 1).max() < 1e-3:
+        return outputs
+    powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+    result: Probabilities = powers / powers.sum(axis=1, keepdims=True)
+    return result

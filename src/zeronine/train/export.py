@@ -1,0 +1,329 @@
+"""Networks out of and into files: a run or a Keras file as a Reader, a run as a model folder.
+
+Knows how PyTorch and Keras networks become ``model.onnx``, and proves each time that users get what was trained:
+parity is measured with the Reader itself, on every test image. Writes the card, and the README from the card.
+"""
+
+import json
+import logging
+import shutil
+import warnings
+from datetime import UTC, datetime
+from hashlib import file_digest
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from zeronine import data as datasets
+from zeronine.errors import ModelError
+from zeronine.evaluate import Evaluation, evaluate
+from zeronine.formats import DIGITS
+from zeronine.reader import Reader
+from zeronine.train import predicted_split
+from zeronine.train.loop import untrained
+from zeronine.train.run import Run
+from zeronine.train.tutorials import use_engine
+
+KERAS_FILES = (".keras", ".h5", ".hdf5")
+
+PARITY = 1e-4
+"""Largest difference of a probability between the trained network and the exported one. Measured: below 1e-6."""
+
+
+class Answering(torch.nn.Module):
+    """A network with what stands around it: images (N, H, W[, 3]) in 0..1 -> probabilities (N, classes).
+
+    Args:
+        network: gives logits or probabilities.
+        shape: of one input of the network, without the batch.
+        logits: whether softmax is still to come.
+    """
+
+    def __init__(self, network: torch.nn.Module, shape: tuple[int, ...], logits: bool) -> None:
+        super().__init__()
+        self.network, self.shape, self.logits = network, shape, logits
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Probabilities (N, classes)."""
+        outputs: torch.Tensor = self.network(images.reshape(-1, *self.shape))
+        return outputs.softmax(1) if self.logits else outputs
+
+
+class TorchNetwork:
+    """A PyTorch network as a Reader takes it.
+
+    Args:
+        module: images (N, *shape) -> outputs (N, classes).
+        shape: of one image.
+    """
+
+    def __init__(self, module: torch.nn.Module, shape: tuple[int, ...]) -> None:
+        self.module, self.shape = module.eval(), shape
+
+    def __call__(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Outputs (N, classes) of inputs (N, *shape)."""
+        with torch.inference_mode():
+            outputs: NDArray[np.float32] = self.module(torch.from_numpy(inputs)).numpy()
+        return outputs
+
+
+def open_reader(path: str | Path, *, order: Literal["row", "column"] | None = None) -> Reader:
+    """A Reader for whatever holds a network.
+
+    Args:
+        path: a run folder, a model folder, the name of a shipped model, a ``.keras``, ``.h5`` or ``.onnx`` file.
+        order: how a network that takes a flat row of pixels was trained, where it is not row by row.
+
+    Raises:
+        ModelError: nothing there that holds a network which takes grey or colour images.
+    """
+    place = Path(path)
+    if place.suffix in KERAS_FILES:
+        module, shape = _keras_module(place)
+        return Reader(TorchNetwork(module, shape), order=order)
+    if (place / "config.json").exists():
+        run = Run(place)
+        return Reader(TorchNetwork(_module(run), tuple(run.config["input_shape"])), order=order, card=_form(run.config))
+    return Reader(path, order=order)
+
+
+def export(run_folder: str | Path, out: str | Path) -> Path:
+    """Make a model folder of a finished run.
+
+    Args:
+        run_folder: of the run; its data set must be at hand, for the proof of parity.
+        out: the model folder; must not exist yet.
+
+    Returns:
+        The model folder: ``model.onnx`` (normalisation and softmax inside), ``card.json``, ``README.md``.
+
+    Raises:
+        ModelError: the folder exists, or the exported network does not answer as the trained one did.
+        RecipeError: the run is not there or not finished.
+        DataError: its data set is not at hand, or has changed.
+    """
+    run, folder = Run(Path(run_folder)), Path(out)
+    if folder.exists():
+        raise ModelError(f"{folder} exists: choose another folder with --out, or remove it")
+    shape = tuple(run.config["input_shape"])
+    images = predicted_split(run).shaped(shape)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir()
+    try:
+        _write_onnx(_module(run), shape, unfinished / "model.onnx")
+        card = _card(run, folder.name, unfinished / "model.onnx")
+        (unfinished / "card.json").write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        card["parity"] = _parity(run, Reader(unfinished), images)
+        (unfinished / "card.json").write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        (unfinished / "README.md").write_text(readme(card), encoding="utf-8")
+        unfinished.rename(folder)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return folder
+
+
+def evaluate_model(
+    model: str | Path,
+    data: str,
+    *,
+    split: Literal["train", "test"] = "test",
+    target: str | None = None,
+    digits: bool = False,
+    order: Literal["row", "column"] | None = None,
+) -> tuple[Evaluation, str]:
+    """Measure a model on a data set.
+
+    Args:
+        model: see ``open_reader``.
+        data: a named set, or a path; a user's own pictures go through ``digit_image`` for a network of digits.
+        split: which part; the training part stands in where there is no test part.
+        target: of a CSV file, the column that holds the label.
+        digits: make a digit image of every picture, also of a named set's.
+        order: see ``open_reader``.
+
+    Returns:
+        The Evaluation, and the split that it is of.
+
+    Raises:
+        ModelError: no such model, or it tells other classes apart than the data.
+        DataError: no such data, or their images do not fit the model.
+    """
+    reader = open_reader(model, order=order)
+    dataset = datasets.load(data, target=target, digits=digits or (reader.digits and data not in datasets.SETS))
+    part = split if len(getattr(dataset, split)) else ("train" if split == "test" else "test")
+    images: datasets.Split = getattr(dataset, part)
+    probabilities = reader.probabilities(images.shaped(reader.shape))
+    if probabilities.shape[1] != len(dataset.classes):
+        raise ModelError(
+            f"{model} tells {probabilities.shape[1]} classes apart, {data} has {len(dataset.classes)}: "
+            "take data with the same classes"
+        )
+    return evaluate(probabilities, images.labels, dataset.classes), part
+
+
+def _module(run: Run) -> torch.nn.Module:
+    """The trained network of a run, with softmax: images (N, *input_shape) -> probabilities."""
+    config = run.config
+    if config["kind"] == "keras":
+        module, shape = _keras_module(run.folder / "model.keras")
+        return Answering(module, shape, config["output"] == "logits").eval()
+    network = untrained(config["recipe"], config["settings"], len(config["classes"]))
+    try:
+        network.load_state_dict(torch.load(run.folder / "model.pt", weights_only=True))
+    except (OSError, RuntimeError) as error:
+        raise ModelError(f"{run.folder / 'model.pt'} does not open ({error}): train again") from error
+    return Answering(network, (1, *config["input_shape"]), logits=True).eval()
+
+
+def _keras_module(path: Path) -> tuple[torch.nn.Module, tuple[int, ...]]:
+    """A Keras file as a PyTorch module, and the shape of its input."""
+    use_engine("torch")
+    import keras
+
+    if not path.exists():
+        raise ModelError(f"no such model: {path}")
+    try:
+        model = keras.models.load_model(path, compile=False)
+    except Exception as error:  # Keras raises whatever its layers and h5py raise
+        raise ModelError(f"{path} is no model that Keras opens ({error}): save it again with model.save") from error
+    shape = model.input_shape[1:] if isinstance(model.input_shape, tuple) else ()
+    if not shape or None in shape:
+        raise ModelError(f"{path} does not take one image of a fixed size, its input shape is {model.input_shape}")
+    return model.cpu(), tuple(shape)
+
+
+def _write_onnx(module: torch.nn.Module, shape: tuple[int, ...], path: Path) -> None:
+    """Trace a network into an ONNX file with a batch of any size."""
+    with warnings.catch_warnings(), _Quiet("torch.onnx", "onnxscript", "onnx_ir"):
+        warnings.simplefilter("ignore")  # remarks of the exporter on its own insides
+        program = torch.onnx.export(
+            module,
+            (torch.zeros(2, *shape),),
+            dynamo=True,
+            dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
+            input_names=["images"],
+            output_names=["probabilities"],
+            opset_version=18,
+            external_data=False,
+            verbose=False,
+        )
+    if program is None:
+        raise ModelError("PyTorch gave no ONNX program for this network")
+    program.save(path)
+
+
+class _Quiet:
+    """Keeps the named loggers to errors while the block runs."""
+
+    def __init__(self, *names: str) -> None:
+        self._loggers = {logger: logger.level for logger in map(logging.getLogger, names)}
+
+    def __enter__(self) -> None:
+        for logger in self._loggers:
+            logger.setLevel(logging.ERROR)
+
+    def __exit__(self, *_: object) -> None:
+        for logger, level in self._loggers.items():
+            logger.setLevel(level)
+
+
+def _parity(run: Run, reader: Reader, images: NDArray[np.float32]) -> dict[str, Any]:
+    """How the exported network's answers compare with those of the trained one.
+
+    Raises:
+        ModelError: they differ by more than rounding.
+    """
+    trained, _ = run.predictions
+    exported = reader.probabilities(images)
+    difference = float(np.abs(exported - trained).max())
+    same = int((exported.argmax(1) == trained.argmax(1)).sum())
+    if difference > PARITY:
+        raise ModelError(f"the exported network differs from the trained one by {difference:.1e}: not exported")
+    return {"images": len(images), "same_answers": same, "largest_difference": float(f"{difference:.1e}")}
+
+
+def _form(config: dict[str, Any]) -> dict[str, Any]:
+    """What a Reader must know of a run: its classes, and how pictures become inputs."""
+    grey = len(config["input_shape"]) == 2
+    digits = config["data"]["digits"] or (grey and tuple(config["classes"]) == DIGITS)
+    kind = "digits" if digits else "pixels"
+    return {
+        "classes": config["classes"],
+        "input": {"shape": config["input_shape"], "kind": kind, "order": "row"},
+    }
+
+
+def _card(run: Run, name: str, model: Path) -> dict[str, Any]:
+    """All that is to be known of a model."""
+    config, (probabilities, labels) = run.config, run.predictions
+    result = evaluate(probabilities, labels, config["classes"])
+    with model.open("rb") as file:
+        sha256 = file_digest(file, "sha256").hexdigest()
+    return {
+        "name": name,
+        **_form(config),
+        "recipe": config["recipe"],
+        "seed": config["seed"],
+        "settings": config["settings"],
+        "engine": config["engine"],
+        "data": config["data"],
+        "measured": {
+            "on": config["predictions_of"],
+            "count": result.count,
+            "correct": result.correct,
+            "accuracy": result.accuracy,
+            "interval": list(result.interval),
+            "log_loss": result.log_loss,
+        },
+        "parity": {},
+        "training_seconds": config["seconds"],
+        "hardware": config["hardware"],
+        "versions": config["versions"],
+        "exported": datetime.now(UTC).isoformat(timespec="seconds"),
+        "model": {"file": "model.onnx", "bytes": model.stat().st_size, "sha256": sha256},
+    }
+
+
+def readme(card: dict[str, Any]) -> str:
+    """The README of a model folder, all of it from its card."""
+    measured, parity, source = card["measured"], card["parity"], card["data"]
+    low, high = (f"{100 * end:.2f}" for end in measured["interval"])
+    settings = ", ".join(f"{name} {value}" for name, value in card["settings"].items())
+    takes = (
+        "any picture of one digit, made a digit image by Zeronine"
+        if card["input"]["kind"] == "digits"
+        else "pictures as they are, resized"
+    )
+    processor = f"{card['hardware']['cores']} cores, {card['hardware']['processor']}"
+    return f"""# {card["name"]}
+
+A model folder made by `zeronine export`. Use it with `zeronine predict IMAGE --model {card["name"]}`
+or `Reader("{card["name"]}")`.
+
+| | |
+|---|---|
+| tells apart | {", ".join(card["classes"])} |
+| takes | {takes}; the network sees {"×".join(map(str, card["input"]["shape"]))} |
+| recipe | `{card["recipe"]}`, seed {card["seed"]}, engine {card["engine"]} |
+| trained on | `{source["name"]}`: {source["train"]:,} images |
+| {measured["on"]} accuracy | {100 * measured["accuracy"]:.2f} % ({measured["correct"]:,} of {measured["count"]:,}); \
+95 % interval {low} to {high} % |
+| log loss | {measured["log_loss"]:.4f} |
+| training time | {card["training_seconds"]:.0f} s on {processor} |
+| settings | {settings} |
+| size | {card["model"]["bytes"]:,} bytes, SHA-256 `{card["model"]["sha256"]}` |
+| parity | {parity["same_answers"]:,} of {parity["images"]:,} answers as before the export, \
+probabilities within {parity["largest_difference"]:.1e} |
+
+Trained with {", ".join(f"{name} {number}" for name, number in card["versions"].items())}.
+
+To make it again:
+
+    zeronine train {card["recipe"]} --data {source["name"]} --seed {card["seed"]} --out run
+    zeronine export run --out {card["name"]}
+"""

@@ -1,0 +1,356 @@
+"""The training loop of our recipes, in one process or many. Knows steps, schedules and checkpoints; no recipe.
+
+The data lie in memory as bytes and are bent batch by batch. Everything random in an epoch comes from the seed and
+the epoch's number, so that a run that was killed goes on from its last epoch and ends where it would have ended.
+Under ``torchrun`` each process takes its share of every batch; the first one writes the files.
+"""
+
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import distributed, nn
+from torch.nn import functional
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from zeronine.data import Dataset, Split
+from zeronine.errors import RecipeError
+from zeronine.train.recipes import RECIPES, Settings
+from zeronine.train.run import Progress, Run, describe, hardware, replaced, versions
+from zeronine.train.tutorials import override
+
+SHAPE = (28, 28)
+"""Of the images that our networks take."""
+
+
+@dataclass
+class State:
+    """What changes while training; what a checkpoint holds."""
+
+    network: nn.Module
+    average: AveragedModel
+    optimizer: torch.optim.Optimizer
+    schedule: torch.optim.lr_scheduler.LRScheduler
+    epoch: int
+    history: list[dict[str, float]]
+    seconds: float
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint; a kill leaves the one before."""
+        state = {
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "progress": {"epoch": self.epoch, "history": self.history, "seconds": self.seconds},
+        }
+        with replaced(path) as temporary:
+            torch.save(state, temporary)
+
+    def load(self, path: Path) -> None:
+        """Go back to a checkpoint."""
+        state = torch.load(path, weights_only=True, map_location="cpu")
+        for name in ("network", "average", "optimizer", "schedule"):
+            getattr(self, name).load_state_dict(state[name])
+        self.epoch = state["progress"]["epoch"]
+        self.history = state["progress"]["history"]
+        self.seconds = state["progress"]["seconds"]
+
+
+def untrained(recipe: str, settings: Mapping[str, Any], classes: int) -> nn.Module:
+    """The network of a recipe with the settings of a run's config."""
+    return RECIPES[recipe].network(tuple(settings["widths"]), classes)
+
+
+def recipe_layers(name: str, classes: int) -> list[tuple[str, tuple[int, ...], int]]:
+    """The layers of a recipe's network: description, output shape for one image, number of parameters."""
+    network = untrained(name, asdict(RECIPES[name].settings), classes).eval()
+    rows: list[tuple[str, tuple[int, ...], int]] = []
+
+    def add(layer: nn.Module, _: Any, output: torch.Tensor) -> None:
+        parameters = sum(weight.numel() for weight in layer.parameters())
+        rows.append((str(layer), tuple(output.shape[1:]), parameters))
+
+    for layer in network.modules():
+        if not list(layer.children()):
+            layer.register_forward_hook(add)
+    with torch.inference_mode():
+        network(torch.zeros(1, 1, *SHAPE))
+    return rows
+
+
+def train_recipe(
+    name: str,
+    dataset: Dataset,
+    *,
+    out: Path,
+    seed: int = 0,
+    settings: Mapping[str, object] | None = None,
+    progress: Progress | None = None,
+    target: str | None = None,
+    digits: bool = False,
+) -> Run:
+    """Train a recipe of ours and write its run folder; go on where a killed training left off.
+
+    Args:
+        name: the recipe's.
+        dataset: grey images of any size; other sizes than 28×28 become digit images.
+        out: the run's folder.
+        seed: 0 or more; decides weights, order and augmentation.
+        settings: those that differ from the recipe's; typed, or as text from a command line.
+        progress: called every few steps.
+        target: how the data set was loaded; for the config.
+        digits: likewise.
+
+    Raises:
+        RecipeError: no such setting, it does not fit the data, or the folder holds another run.
+    """
+    recipe = RECIPES[name]
+    chosen = override(recipe.settings, settings or {})
+    splits = divide(dataset, chosen)
+    run = Run(out)
+    with _processes() as (rank, world):
+        if rank == 0:
+            run.begin(_config(name, dataset, chosen, seed, world, splits, target, digits))
+        if world > 1:
+            distributed.barrier()
+        if not run.finished:
+            torch.manual_seed(seed)
+            network = untrained(name, asdict(chosen), len(dataset.classes))
+            training, validation, test = splits.values()
+            network, seconds = fit(network, training, validation, chosen, seed, run, progress or _silent, rank, world)
+            if rank == 0:
+                _finish(run, network, test if len(test) else training, seconds)
+        if world > 1:
+            distributed.barrier()
+    return run
+
+
+def _finish(run: Run, network: nn.Module, measured: Split, seconds: float) -> None:
+    """Write the network and its predictions; drop the checkpoint."""
+    with replaced(run.folder / "model.pt") as path:
+        torch.save(network.state_dict(), path)
+    run.finish(probabilities(network, measured.shaped(SHAPE)), measured.labels, seconds)
+    shutil.rmtree(run.folder / "checkpoint", ignore_errors=True)
+
+
+def divide(dataset: Dataset, settings: Settings) -> dict[str, Split]:
+    """A data set's images for ``train``, ``validation`` and ``test``; the last two may be empty."""
+    if len(dataset.train.images.shape) != 3:
+        raise RecipeError("our recipes take grey images: for colour take  conv-32-64")
+    if settings.validation >= len(dataset.train):
+        raise RecipeError(f"validation is {settings.validation} of {len(dataset.train)} images: leave some to train on")
+    if len(dataset.train) - settings.validation < settings.batch_size:
+        raise RecipeError(f"batch_size is {settings.batch_size}, there are fewer images: make it smaller")
+    train, validation = dataset.train, dataset.train.take(slice(0))
+    if settings.validation:
+        train, validation = dataset.holdout(settings.validation, seed=0)
+    return {"train": train, "validation": validation, "test": dataset.test}
+
+
+def _config(
+    name: str,
+    dataset: Dataset,
+    settings: Settings,
+    seed: int,
+    processes: int,
+    splits: Mapping[str, Split],
+    target: str | None,
+    digits: bool,
+) -> dict[str, Any]:
+    """What a run's folder says of it."""
+    return {
+        "zeronine": versions()["zeronine"],
+        "recipe": name,
+        "kind": "torch",
+        "engine": "torch",
+        "seed": seed,
+        "settings": asdict(settings),
+        "processes": processes,
+        "data": describe(dataset, target, digits, {part: len(split) for part, split in splits.items()}),
+        "classes": list(dataset.classes),
+        "input_shape": list(SHAPE),
+        "output": "logits",
+        "predictions_of": "test" if len(splits["test"]) else "train",
+        "versions": versions("torch"),
+        "hardware": hardware(),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": None,
+    }
+
+
+def _silent(done: int, total: int, figures: Mapping[str, float]) -> None:
+    """The progress of a caller who does not ask."""
+
+
+def fit(
+    network: nn.Module,
+    training: Split,
+    validation: Split,
+    settings: Settings,
+    seed: int,
+    run: Run,
+    progress: Progress,
+    rank: int = 0,
+    world: int = 1,
+) -> tuple[nn.Module, float]:
+    """Train a network; go on from the run's checkpoint where there is one.
+
+    Args:
+        network: takes (N, 1, 28, 28) float32 in 0..1, gives logits; initialised by the caller.
+        training: images (N, 28, 28).
+        validation: images that are only measured, each epoch; may be empty.
+        settings: what decides the training.
+        seed: of order and augmentation.
+        run: its folder gets the checkpoint and the history.
+        progress: called every few steps by the first process.
+        rank: this process's number.
+        world: how many processes train together.
+
+    Returns:
+        The network with the averaged weights, on the CPU, and the seconds it took over all starts.
+    """
+    device = _device()
+    images, labels = _resident(training, device)
+    state = _start(network.to(device), settings, len(images))
+    checkpoint = run.folder / "checkpoint" / "state.pt"
+    if checkpoint.exists():
+        state.load(checkpoint)
+    model = DistributedDataParallel(state.network) if world > 1 else state.network
+    while state.epoch < settings.epochs:
+        started = time.perf_counter()
+        figures = _epoch(model, state, images, labels, settings, seed, rank, world, progress)
+        state.epoch += 1
+        state.seconds += time.perf_counter() - started
+        if rank == 0:
+            if len(validation):
+                figures |= _measure(state.average.module, validation, device)
+            state.history.append({"epoch": state.epoch, **figures, "seconds": round(state.seconds, 2)})
+            checkpoint.parent.mkdir(exist_ok=True)
+            state.save(checkpoint)
+            run.write_history(state.history)
+    return state.average.module.cpu().eval(), state.seconds
+
+
+def probabilities(network: nn.Module, images: NDArray[np.float32], batch: int = 1000) -> NDArray[np.float32]:
+    """Softmax of a network's logits: (N, classes) from digit images (N, 28, 28)."""
+    device = next(network.parameters()).device
+    network.eval()
+    with torch.inference_mode():
+        parts = [
+            network(_layout(torch.from_numpy(images[start : start + batch]).to(device))).softmax(1).cpu()
+            for start in range(0, len(images), batch)
+        ]
+    result: NDArray[np.float32] = torch.cat(parts).numpy()
+    return result
+
+
+def _epoch(
+    model: nn.Module,
+    state: State,
+    images: torch.Tensor,
+    labels: torch.Tensor,
+    settings: Settings,
+    seed: int,
+    rank: int,
+    world: int,
+    progress: Progress,
+) -> dict[str, float]:
+    """One pass: every process walks the same order and takes its share of each batch. Gives mean loss, accuracy."""
+    model.train()
+    everyone, mine = (_generator(seed, state.epoch, who) for who in (0, rank + 1))
+    order = torch.randperm(len(images), generator=everyone).to(images.device)
+    steps = len(images) // settings.batch_size
+    losses = torch.zeros(2, device=images.device)
+    for step in range(steps):
+        batch = order[step * settings.batch_size + rank : (step + 1) * settings.batch_size : world]
+        pixels = _layout(images[batch].float() / 255)
+        pixels = settings.augmentation(pixels, mine).contiguous(memory_format=torch.channels_last)
+        logits = model(pixels)
+        loss = functional.cross_entropy(logits, labels[batch], label_smoothing=settings.label_smoothing)
+        state.optimizer.zero_grad()
+        loss.backward()
+        state.optimizer.step()
+        state.schedule.step()
+        state.average.update_parameters(state.network)
+        losses += torch.stack([loss.detach(), (logits.argmax(1) == labels[batch]).float().mean()])
+        if rank == 0 and (step % 20 == 0 or step == steps - 1):
+            loss_so_far, accuracy = (losses / (step + 1)).tolist()
+            progress(
+                state.epoch * steps + step + 1, settings.epochs * steps, {"loss": loss_so_far, "accuracy": accuracy}
+            )
+    if world > 1:
+        distributed.all_reduce(losses)
+    loss_mean, accuracy_mean = (losses / (steps * world)).tolist()
+    return {"loss": loss_mean, "accuracy": accuracy_mean}
+
+
+def _start(network: nn.Module, settings: Settings, count: int) -> State:
+    """Optimiser, schedule and average of an untrained network."""
+    network = network.to(memory_format=torch.channels_last)  # 2 cores: one epoch 1.3 times as fast as channels first
+    decayed = [weight for weight in network.parameters() if weight.ndim > 1]
+    plain = [weight for weight in network.parameters() if weight.ndim <= 1]
+    optimizer = torch.optim.AdamW(
+        [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": plain, "weight_decay": 0.0}],
+        lr=settings.learning_rate,
+    )
+    steps = settings.epochs * (count // settings.batch_size)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, settings.learning_rate, total_steps=steps, pct_start=0.2, final_div_factor=1e6
+    )
+    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(settings.averaging), use_buffers=True)
+    return State(network, average, optimizer, schedule, 0, [], 0.0)
+
+
+def _measure(network: nn.Module, split: Split, device: torch.device) -> dict[str, float]:
+    """Loss and accuracy of a validation split, over all of its images."""
+    chance = probabilities(network.to(device), split.shaped(SHAPE))
+    right = int((chance.argmax(1) == split.labels).sum())
+    true = np.clip(chance[np.arange(len(split)), split.labels], 1e-7, 1)
+    return {"val_loss": float(-np.log(true).mean()), "val_accuracy": right / len(split)}
+
+
+def _resident(split: Split, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """The whole split on the device: bytes (N, 28, 28) and labels (N,)."""
+    ready = split.images.dtype == np.uint8 and split.shape == SHAPE
+    pixels = split.images if ready else np.rint(split.shaped(SHAPE) * 255).astype(np.uint8)
+    return torch.tensor(pixels, device=device), torch.tensor(split.labels, device=device)
+
+
+def _layout(images: torch.Tensor) -> torch.Tensor:
+    """(N, 28, 28) to (N, 1, 28, 28), channels last."""
+    return images.unsqueeze(1).contiguous(memory_format=torch.channels_last)
+
+
+def _generator(*numbers: int) -> torch.Generator:
+    """A random source that depends on all of the numbers."""
+    state: Any = np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0]
+    return torch.Generator().manual_seed(int(state) >> 1)
+
+
+def _device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@contextmanager
+def _processes() -> Iterator[tuple[int, int]]:
+    """This process's number and how many there are; joins the group that ``torchrun`` describes."""
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    if world == 1:
+        yield 0, 1
+        return
+    distributed.init_process_group("nccl" if _device().type == "cuda" else "gloo")
+    try:
+        yield distributed.get_rank(), world
+    finally:
+        distributed.destroy_process_group()

@@ -1,0 +1,153 @@
+"""A run folder: one training of one recipe with one seed. Knows its files; knows nothing of what is trained.
+
+``config.json``, ``history.csv``, ``predictions.npz`` and the network; a run is finished when it has predictions.
+Every file is written to a temporary name and renamed, so that a kill leaves the old one or the new one.
+"""
+
+import csv
+import json
+import os
+import platform
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zeronine.data import Dataset
+from zeronine.errors import RecipeError
+
+Progress = Callable[[int, int, Mapping[str, float]], None]
+"""Called with steps done, steps in all, and the running figures."""
+
+SAME_RUN = ("recipe", "kind", "engine", "seed", "settings", "data", "classes")
+"""What must agree for a folder to be gone on with."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A training of one recipe with one seed, on disk.
+
+    Attributes:
+        folder: where its files lie.
+    """
+
+    folder: Path
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What was trained on what, with which settings and versions.
+
+        Raises:
+            RecipeError: the folder holds no run.
+        """
+        try:
+            config: dict[str, Any] = json.loads((self.folder / "config.json").read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise RecipeError(f"{self.folder} holds no run: a run folder has a config.json") from None
+        except ValueError as error:
+            raise RecipeError(f"{self.folder / 'config.json'} is not JSON ({error}): train again") from None
+        return config
+
+    @property
+    def history(self) -> list[dict[str, float]]:
+        """One row per epoch (or per 100 iterations): the figures of ``history.csv``."""
+        path = self.folder / "history.csv"
+        if not path.exists():
+            return []
+        with path.open(newline="", encoding="utf-8") as file:
+            return [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
+
+    @property
+    def finished(self) -> bool:
+        """Whether training went to its end."""
+        return (self.folder / "predictions.npz").exists()
+
+    @property
+    def predictions(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Probabilities (N, classes) and labels (N,) of the test images, in the data set's order."""
+        if not self.finished:
+            raise RecipeError(f"{self.folder} is not finished: train it again with the same settings to go on")
+        with np.load(self.folder / "predictions.npz", allow_pickle=False) as file:
+            return file["probabilities"], file["labels"]
+
+    @property
+    def accuracy(self) -> float:
+        """Fraction, 0..1, of test images that the finished network gets right."""
+        probabilities, labels = self.predictions
+        return int((probabilities.argmax(1) == labels).sum()) / len(labels)
+
+    def begin(self, config: Mapping[str, Any]) -> None:
+        """Write the config, or check that the one already there is the same run.
+
+        Raises:
+            RecipeError: the folder holds another run, or other files.
+        """
+        if not (self.folder / "config.json").exists():
+            if self.folder.exists() and any(self.folder.iterdir()):
+                raise RecipeError(f"{self.folder} is not empty and holds no run: choose another folder with --out")
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.write_config(config)
+            return
+        present, wanted = self.config, json.loads(json.dumps(config))
+        for key in SAME_RUN:
+            if present.get(key) != wanted.get(key):
+                raise RecipeError(
+                    f"{self.folder} holds another run ({key}: {present.get(key)}, now {wanted.get(key)}): "
+                    "choose another folder with --out"
+                )
+
+    def write_config(self, config: Mapping[str, Any]) -> None:
+        """Write ``config.json``."""
+        with replaced(self.folder / "config.json") as path:
+            path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+
+    def write_history(self, rows: Sequence[Mapping[str, float]]) -> None:
+        """Write ``history.csv``; a column for every figure that any row has."""
+        columns = list(dict.fromkeys(name for row in rows for name in row))
+        with replaced(self.folder / "history.csv") as path, path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, columns)
+            writer.writeheader()
+            writer.writerows(rows)
+
+    def finish(self, probabilities: NDArray[np.float32], labels: NDArray[np.int64], seconds: float) -> None:
+        """Write the training time, then the predictions: the last file of a run."""
+        self.write_config(self.config | {"seconds": round(seconds, 3)})
+        with replaced(self.folder / "predictions.npz") as path, path.open("wb") as file:
+            np.savez_compressed(file, probabilities=probabilities.astype(np.float32), labels=labels)
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """A temporary name beside ``path`` to write to; renamed to it when the block ends well, else removed."""
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def describe(dataset: Dataset, target: str | None, digits: bool, counts: Mapping[str, int]) -> dict[str, Any]:
+    """The ``data`` entry of a config."""
+    return {"name": dataset.name, "target": target, "digits": digits, "sha256": dataset.sha256, **counts}
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """Versions of Python, Zeronine, NumPy and the named packages."""
+    found = {"python": platform.python_version()}
+    for package in ("zeronine", "numpy", *packages):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def hardware() -> dict[str, Any]:
+    """Processor and cores of this machine."""
+    return {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()}

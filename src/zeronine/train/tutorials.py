@@ -1,0 +1,862 @@
+"""The tutorial networks in Keras, compile and fit, as their authors write them.
+
+Knows four recipes, and how a training of them goes on after a kill; knows nothing of data files, of
+preprocessing or of our own networks. Keras chooses what it computes with once, at its first import: so it is
+imported in functions, after ``use_engine``.
+"""
+
+import importlib.util
+import json
+import logging
+import math
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, nullcontext
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_type_hints
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zeronine.data import Dataset, Split
+from zeronine.errors import MissingExtra, RecipeError
+from zeronine.train.run import Progress, Run, describe, hardware, replaced, versions
+
+if TYPE_CHECKING:
+    import keras
+    from _typeshed import DataclassInstance
+
+Shape = tuple[int, ...]
+"""Of one image: (height, width), or (height, width, 3) in colour."""
+
+ENGINES = {"torch": ("train", "PyTorch"), "tensorflow": ("tensorflow", "TensorFlow"), "jax": ("jax", "JAX")}
+"""What Keras can compute with: package -> the extra that installs it, its name in prose."""
+
+ACTIVATIONS = ("linear", "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "softplus", "sigmoid", "tanh")
+"""What may stand between layers, by Keras' names."""
+
+CHECKPOINT = "checkpoint"
+"""The folder, inside a run's, of what going on needs; gone when the run is finished."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What every tutorial lets a learner change.
+
+    Attributes:
+        learning_rate: Adam's, above 0.
+        batch_size: images per step.
+        activation: of the hidden layers, one of ``ACTIVATIONS``.
+        dropout: fraction, 0 to below 1, of the last hidden layer that is silenced at each step.
+        holdout: images kept out of training, stratified, as the test set of data that has none.
+
+    Raises:
+        RecipeError: a value is out of its range.
+    """
+
+    learning_rate: float = 1e-3
+    batch_size: int = 32
+    activation: str = "relu"
+    dropout: float = 0.0
+    holdout: int = 0
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            counts = value if isinstance(value, tuple) else (value,)
+            if name in COUNTS and (not counts or min(counts) < 1):
+                raise RecipeError(f"{name} is {value}: it must be 1 or more")
+        if not 0 < self.learning_rate < math.inf:
+            raise RecipeError(f"learning_rate is {self.learning_rate}: it must be greater than 0")
+        if not 0 <= self.dropout < 1:
+            raise RecipeError(f"dropout is {self.dropout}: it must be 0 or more and less than 1")
+        if self.holdout < 0:
+            raise RecipeError(f"holdout is {self.holdout}: it must be 0 or more")
+        if self.activation not in ACTIVATIONS:
+            raise RecipeError(f"there is no activation {self.activation!r}: choose from {', '.join(ACTIVATIONS)}")
+
+
+COUNTS = ("batch_size", "epochs", "filters", "iterations", "patience", "report_every", "units")
+"""Settings that must be 1 or more."""
+
+
+@dataclass(frozen=True)
+class DenseSettings(Settings):
+    """Dense layers, trained for whole epochs.
+
+    Attributes:
+        units: widths of the hidden layers, first to last; there are as many layers as widths.
+        epochs: passes over the training images.
+    """
+
+    units: tuple[int, ...] = (128, 256, 512)
+    epochs: int = 10
+
+
+@dataclass(frozen=True)
+class IterationSettings(Settings):
+    """Dense layers, trained for a number of steps.
+
+    Attributes:
+        units: widths of the hidden layers, first to last; there are as many layers as widths.
+        iterations: steps, of one batch each.
+        report_every: iterations between two rows of the history.
+        as_published: whether to do as the tutorial's code does: no activation between the layers, and dropout
+            that reaches nothing; or as its text means it.
+    """
+
+    learning_rate: float = 1e-4
+    batch_size: int = 128
+    dropout: float = 0.5
+    units: tuple[int, ...] = (512, 256, 128)
+    iterations: int = 1000
+    report_every: int = 100
+    as_published: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.as_published and (self.activation, self.dropout) != ("relu", 0.5):
+            raise RecipeError("activation and dropout do nothing as published: set as_published to false as well")
+
+
+@dataclass(frozen=True)
+class ConvolutionSettings(Settings):
+    """Convolutions and max-pools; training may stop early, and the best epoch is kept.
+
+    Attributes:
+        filters: of the 3×3 convolutions, first to last; a 2×2 max-pool follows each.
+        epochs: passes over the training images, at most.
+        patience: epochs without progress in validation accuracy after which training stops.
+        min_delta: the least gain in validation accuracy, 0..1, that is progress.
+    """
+
+    dropout: float = 0.5
+    filters: tuple[int, ...] = (32, 64)
+    epochs: int = 5
+    patience: int = 4
+    min_delta: float = 0.01
+
+
+AnySettings = DenseSettings | IterationSettings | ConvolutionSettings
+
+Overridden = TypeVar("Overridden", bound="DataclassInstance")
+
+
+def override(settings: Overridden, values: Mapping[str, object]) -> Overridden:
+    """The settings with some of them changed.
+
+    Args:
+        settings: a recipe's; those that are no number, word, truth or row of numbers cannot be changed.
+        values: by name; typed, or as text from a command line: ``"256,128"``, ``"1e-4"``, ``"false"``.
+
+    Raises:
+        RecipeError: there is no such setting, or the value does not suit it.
+    """
+    kinds = {name: kind for name, kind in get_type_hints(type(settings)).items() if kind in _PARSERS}
+    for name in values:
+        if name not in kinds:
+            raise RecipeError(f"there is no setting {name!r} here: choose from {', '.join(sorted(kinds))}")
+    changes: dict[str, Any] = {name: _parsed(name, value, kinds[name]) for name, value in values.items()}
+    return replace(settings, **changes)
+
+
+def _parsed(name: str, value: object, kind: Any) -> object:
+    """A value as its setting's type wants it."""
+    parse, meaning = _PARSERS[kind]
+    try:
+        return parse(value)
+    except (KeyError, OverflowError, TypeError, ValueError):
+        raise RecipeError(f"{name} is {value!r}: it must be {meaning}") from None
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool) or int(value) != (int(value) if isinstance(value, str) else value):
+        raise ValueError
+    return int(value)
+
+
+def _wholes(value: Any) -> tuple[int, ...]:
+    if isinstance(value, str):
+        value = value.split(",")
+    return tuple(_whole(number) for number in (value if isinstance(value, Sequence) else [value]))
+
+
+def _truth(value: Any) -> bool:
+    return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[str(value).lower()]
+
+
+_PARSERS: dict[Any, tuple[Callable[[Any], object], str]] = {
+    int: (_whole, "a whole number"),
+    float: (float, "a number"),
+    str: (str, "a word"),
+    bool: (_truth, "true or false"),
+    tuple[int, ...]: (_wholes, "whole numbers with commas between them, such as 256,128"),
+}
+
+
+def dense_25_15(shape: Shape, classes: int, settings: DenseSettings) -> "keras.Sequential":
+    """The course exercise: two small hidden layers, a linear output; softmax is applied to it afterwards."""
+    import keras
+    from keras import layers
+
+    model = keras.Sequential(
+        [
+            keras.Input(shape),
+            layers.Flatten(),
+            *[layers.Dense(units, activation=settings.activation) for units in settings.units],
+            *([layers.Dropout(settings.dropout)] if settings.dropout else []),
+            layers.Dense(classes, activation="linear"),
+        ]
+    )
+    model.compile(
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        optimizer=keras.optimizers.Adam(learning_rate=settings.learning_rate),
+        metrics=["accuracy"],
+    )
+    return model
+
+
+def dense_128_256_512(shape: Shape, classes: int, settings: DenseSettings) -> "keras.Sequential":
+    """Three hidden layers, each wider than the one before, and softmax."""
+    import keras
+    from keras import layers
+
+    model = keras.Sequential(
+        [
+            keras.Input(shape),
+            layers.Flatten(),
+            *[layers.Dense(units, activation=settings.activation) for units in settings.units],
+            *([layers.Dropout(settings.dropout)] if settings.dropout else []),
+            layers.Dense(classes, activation="softmax"),
+        ]
+    )
+    model.compile(
+        loss="categorical_crossentropy",
+        optimizer=keras.optimizers.Adam(learning_rate=settings.learning_rate),
+        metrics=["accuracy"],
+    )
+    return model
+
+
+def dense_512_256_128(shape: Shape, classes: int, settings: IterationSettings) -> "keras.Sequential":
+    """The one that was written for TensorFlow 1, with weights and biases made by hand.
+
+    Its code multiplies and adds with no activation, and computes the output from the last hidden layer, not
+    from that layer's dropout: four layers that are together one linear map. As published, so they are here.
+    """
+    import keras
+    from keras import layers
+
+    def dense(units: int, activation: str) -> Any:
+        return layers.Dense(
+            units,
+            activation=activation,
+            kernel_initializer=keras.initializers.TruncatedNormal(stddev=0.1),
+            bias_initializer=keras.initializers.Constant(0.1),
+        )
+
+    activation, dropout = ("linear", 0.0) if settings.as_published else (settings.activation, settings.dropout)
+    model = keras.Sequential(
+        [
+            keras.Input(shape),
+            layers.Flatten(),
+            *[dense(units, activation) for units in settings.units],
+            *([layers.Dropout(dropout)] if dropout else []),
+            dense(classes, "linear"),
+        ]
+    )
+    model.compile(
+        loss=keras.losses.CategoricalCrossentropy(from_logits=True),
+        optimizer=keras.optimizers.Adam(learning_rate=settings.learning_rate),
+        metrics=["accuracy"],
+    )
+    return model
+
+
+def conv_32_64(shape: Shape, classes: int, settings: ConvolutionSettings) -> "keras.Sequential":
+    """Two 3×3 convolutions, a max-pool after each, dropout and softmax; for grey or colour images."""
+    import keras
+    from keras import layers
+
+    model = keras.Sequential([keras.Input(shape if len(shape) == 3 else (*shape, 1))])
+    for filters in settings.filters:
+        model.add(layers.Conv2D(filters, (3, 3), activation=settings.activation))
+        model.add(layers.MaxPooling2D((2, 2)))
+    model.add(layers.Flatten())
+    model.add(layers.Dropout(settings.dropout))
+    model.add(layers.Dense(classes, activation="softmax"))
+    model.compile(
+        loss="categorical_crossentropy",
+        optimizer=keras.optimizers.Adam(learning_rate=settings.learning_rate),
+        metrics=["accuracy"],
+    )
+    return model
+
+
+@dataclass(frozen=True)
+class Tutorial:
+    """A tutorial network and its training, as its author published them.
+
+    Attributes:
+        name: as the command line takes it.
+        summary: the network in one line.
+        training: data, loss, optimiser and length in one line.
+        network: compiled and untrained, from the shape of an image, the number of classes, and settings.
+        settings: what a learner can change, at the tutorial's values.
+        data: name of the data set that the tutorial uses.
+        validation: the images that are watched while training. ``test`` is as published; nothing is chosen by
+            it, the last epoch counts. ``first twelfth`` is 5,000 of MNIST's 60,000, as in TensorFlow's
+            ``read_data_sets``; ``last quarter`` is what ``fit(validation_split=0.25)`` takes.
+        one_hot: whether labels are one-hot vectors.
+        logits: whether the network ends before softmax.
+        published: the figure that the tutorial states.
+        claim: mean, sd, n, hardware, seconds, measured by the rules in CONTRIBUTING.md.
+    """
+
+    name: str
+    summary: str
+    training: str
+    network: Callable[[Shape, int, Any], "keras.Sequential"]
+    settings: AnySettings
+    data: str
+    validation: Literal["none", "test", "first twelfth", "last quarter"]
+    one_hot: bool
+    logits: bool
+    published: str
+    claim: str = ""
+
+
+TUTORIALS = {
+    tutorial.name: tutorial
+    for tutorial in (
+        Tutorial(
+            name="dense-25-15",
+            summary="dense 400-25-15-10: ReLU, ReLU, linear; softmax applied to the logits afterwards",
+            training="coursera, all 5,000: sparse categorical cross-entropy on logits, Adam 1e-3, batch 32, 40 epochs",
+            network=dense_25_15,
+            settings=DenseSettings(units=(25, 15), epochs=40),
+            data="coursera",
+            validation="none",
+            one_hot=False,
+            logits=True,
+            published="predicts correctly most of the time",
+        ),
+        Tutorial(
+            name="dense-128-256-512",
+            summary="dense 784-128-256-512-10: ReLU, softmax",
+            training="mnist, watched on its test set: categorical cross-entropy, Adam 1e-3, batch 32, 10 epochs",
+            network=dense_128_256_512,
+            settings=DenseSettings(units=(128, 256, 512), epochs=10),
+            data="mnist",
+            validation="test",
+            one_hot=True,
+            logits=False,
+            published="97 % on the test set",
+        ),
+        Tutorial(
+            name="dense-512-256-128",
+            summary="dense 784-512-256-128-10: linear as published; ReLU and dropout 0.5 as meant",
+            training="mnist, 55,000 and 5,000 watched: softmax cross-entropy on logits, Adam 1e-4, "
+            "batch 128, 1,000 iterations",
+            network=dense_512_256_128,
+            settings=IterationSettings(units=(512, 256, 128), iterations=1000),
+            data="mnist",
+            validation="first twelfth",
+            one_hot=True,
+            logits=True,
+            published="92.06 % on the test set",
+        ),
+        Tutorial(
+            name="conv-32-64",
+            summary="conv 3×3 32, max-pool, conv 3×3 64, max-pool, dropout 0.5, dense 10: ReLU, softmax",
+            training="mnist, a quarter watched: categorical cross-entropy, Adam 1e-3, batch 32, 5 epochs; "
+            "may stop early; the epoch with the best validation accuracy is kept",
+            network=conv_32_64,
+            settings=ConvolutionSettings(filters=(32, 64), epochs=5),
+            data="mnist",
+            validation="last quarter",
+            one_hot=True,
+            logits=False,
+            published="99.85 % on the training images, about 98 % on the test set",
+        ),
+    )
+}
+
+
+def use_engine(engine: str) -> None:
+    """Make Keras compute with an engine; it can choose once in a process.
+
+    Raises:
+        RecipeError: there is no such engine, or Keras already computes with another one.
+        MissingExtra: Keras or the engine is not installed.
+    """
+    if engine not in ENGINES:
+        raise RecipeError(f"there is no engine {engine!r}: choose from {', '.join(ENGINES)}")
+    for package, (extra, name) in {"keras": ("train", "Keras"), engine: ENGINES[engine]}.items():
+        if importlib.util.find_spec(package) is None:
+            raise MissingExtra(extra, name)
+    if "keras" not in sys.modules:
+        os.environ["KERAS_BACKEND"] = engine
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # else TensorFlow greets on standard error
+    import keras
+
+    present = keras.config.backend()
+    if present != engine:
+        raise RecipeError(f"Keras already computes with {present} here: start a new process for {engine}")
+
+
+def layers(
+    name: str, input_shape: Shape, classes: int, settings: Mapping[str, object] | None = None
+) -> list[tuple[str, Shape, int]]:
+    """The layers of a tutorial network: description, output shape for one image, number of parameters.
+
+    Args:
+        name: the tutorial's.
+        input_shape: of one image.
+        classes: number of answers.
+        settings: those that differ from the tutorial's.
+
+    Raises:
+        RecipeError: there is no such tutorial or setting, or the network does not fit such images.
+    """
+    tutorial = _named(name)
+    if "keras" not in sys.modules:
+        use_engine("torch")
+    network = _network(tutorial, input_shape, classes, override(tutorial.settings, settings or {}))
+    return [(_described(layer), tuple(layer.output.shape[1:]), layer.count_params()) for layer in network.layers]
+
+
+def train_tutorial(
+    name: str,
+    dataset: Dataset,
+    *,
+    out: Path,
+    seed: int = 0,
+    settings: Mapping[str, object] | None = None,
+    engine: str = "torch",
+    progress: Progress | None = None,
+    tensorboard: bool = False,
+    target: str | None = None,
+    digits: bool = False,
+) -> Run:
+    """Train a tutorial network and write its run folder; go on where a killed training left off.
+
+    Started again with the same arguments on the same machine, a killed training goes on from its last whole
+    epoch and ends with the weights, history and predictions it would have had. A finished one is returned.
+
+    Args:
+        name: the tutorial's.
+        dataset: what to learn. Where it has no test set and none is held out, the predictions are of the
+            training images, and the config says so.
+        out: the run's folder.
+        seed: 0 or more; decides weights, order and dropout.
+        settings: those that differ from the tutorial's; typed, or as text from a command line.
+        engine: what Keras computes with: ``torch``, ``tensorflow`` or ``jax``.
+        progress: called after every step.
+        tensorboard: whether to write the history to ``tensorboard/`` in the run's folder, too.
+        target: how the data set was loaded; for the config.
+        digits: likewise.
+
+    Raises:
+        RecipeError: there is no such tutorial or setting, it does not fit the data, or the folder holds
+            another run.
+        MissingExtra: Keras, the engine or TensorBoard is not installed.
+    """
+    tutorial = _named(name)
+    chosen = override(tutorial.settings, settings or {})
+    if seed < 0:
+        raise RecipeError(f"seed is {seed}: it must be 0 or more")
+    use_engine(engine)
+    if tensorboard and importlib.util.find_spec("tensorboard") is None:
+        raise MissingExtra("tensorboard", "TensorBoard")
+    splits = divide(tutorial, dataset, chosen)
+    run = Run(Path(out))
+    run.begin(
+        {
+            "zeronine": versions()["zeronine"],
+            "recipe": name,
+            "kind": "keras",
+            "engine": engine,
+            "seed": seed,
+            "settings": asdict(chosen),
+            "data": describe(dataset, target, digits, {part: len(split) for part, split in splits.items()}),
+            "classes": list(dataset.classes),
+            "input_shape": list(dataset.train.images.shape[1:]),
+            "output": "logits" if tutorial.logits else "probabilities",
+            "predictions_of": "test" if len(splits["test"]) else "train",
+            "versions": versions("keras", engine),
+            "hardware": hardware(),
+            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+            "seconds": None,
+        }
+    )
+    if not run.finished:
+        _train(run, tutorial, chosen, splits, len(dataset.classes), seed, progress or _silent, tensorboard)
+    shutil.rmtree(run.folder / CHECKPOINT, ignore_errors=True)
+    return run
+
+
+def divide(tutorial: Tutorial, dataset: Dataset, settings: Settings) -> dict[str, Split]:
+    """A data set's images for ``train``, ``validation`` and ``test``; the last two may be empty.
+
+    Raises:
+        RecipeError: there are too few, or some are to be held out of a data set that has a test set.
+    """
+    train, test = dataset.train, dataset.test
+    if settings.holdout and len(test):
+        raise RecipeError(f"{dataset.name} has its own test set: holdout is for data without one")
+    if settings.holdout:
+        train, test = dataset.holdout(settings.holdout, seed=0)  # the same images for all seeds of a run
+    if tutorial.validation == "none":
+        return {"train": train, "validation": train.take(slice(0)), "test": test}
+    if tutorial.validation == "test":
+        return {"train": train, "validation": test, "test": test}
+    count = len(train)
+    if count < 12:
+        raise RecipeError(f"{tutorial.name} cannot set validation images apart of {count}: train it on 12 or more")
+    rows = np.arange(count)
+    if (np.diff(train.labels) >= 0).all():  # data that lie class by class would lose whole classes
+        rows = np.random.default_rng(0).permutation(count)
+    if tutorial.validation == "first twelfth":
+        watched, learned = np.split(rows, [count // 12])
+    else:
+        learned, watched = np.split(rows, [count - count // 4])
+    return {"train": train.take(learned), "validation": train.take(watched), "test": test}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a training is cut into what Keras calls epochs, and those into batches.
+
+    Attributes:
+        images: number of them to train on.
+        batch_size: images per step; the last batch of an epoch may be smaller.
+        epochs: passes over the images, or stretches of iterations; a row of the history each.
+        steps: batches per epoch; the last epoch may be shorter.
+        total: batches in all.
+        by_iterations: whether epochs are stretches of iterations.
+    """
+
+    images: int
+    batch_size: int
+    epochs: int
+    steps: int
+    total: int
+    by_iterations: bool
+
+    @classmethod
+    def of(cls, settings: AnySettings, images: int) -> "Plan":
+        """The plan that a recipe's settings make for so many images."""
+        if isinstance(settings, IterationSettings):
+            total, steps = settings.iterations, settings.report_every
+            return cls(images, settings.batch_size, math.ceil(total / steps), steps, total, True)
+        steps = math.ceil(images / settings.batch_size)
+        return cls(images, settings.batch_size, settings.epochs, steps, settings.epochs * steps, False)
+
+    def order(self, seed: int, epoch: int) -> NDArray[np.intp]:
+        """Rows of the images of one epoch, batch after batch: from seed and epoch alone, whatever the engine.
+
+        Epochs are pieces of an endless series of shuffled passes, like those of TensorFlow's ``next_batch``.
+        """
+        length = self.steps * self.batch_size if self.by_iterations else self.images
+        start, stop = epoch * length, (epoch + 1) * length
+        passes = range(start // self.images, math.ceil(stop / self.images))
+        series = np.concatenate([np.random.default_rng((seed, number)).permutation(self.images) for number in passes])
+        return series[start - passes.start * self.images :][:length]
+
+
+def batches(plan: Plan, inputs: NDArray[np.float32], targets: NDArray[Any], seed: int) -> Any:
+    """The training images for ``fit``: a ``keras.utils.PyDataset`` whose ``order`` is set for each epoch."""
+    import keras
+
+    class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no types
+        order = plan.order(seed, 0)
+
+        def __len__(self) -> int:
+            return plan.steps
+
+        def __getitem__(self, step: int) -> tuple[NDArray[np.float32], NDArray[Any]]:
+            rows = self.order[step * plan.batch_size : (step + 1) * plan.batch_size]
+            return inputs[rows], targets[rows]
+
+    return Batches()
+
+
+@dataclass
+class Backup:
+    """All that a training needs to go on exactly: weights, optimiser, dropout's seeds, history, in one file.
+
+    ``keras.callbacks.BackupAndRestore`` overwrites the weights in place and writes the epoch's number after
+    them: a kill between the two makes it repeat an epoch on weights that have seen it. And it forgets the
+    history, the seeds, and what EarlyStopping and ModelCheckpoint saw. This file is replaced by one rename.
+
+    Attributes:
+        path: the file.
+        model: compiled.
+        history: a row per epoch so far.
+        seconds: training time so far.
+        ended: whether the last epoch is over, be it by early stopping.
+    """
+
+    path: Path
+    model: "keras.Sequential"
+    history: list[dict[str, float]] = field(default_factory=list)
+    seconds: float = 0.0
+    ended: bool = False
+
+    def save(self) -> None:
+        """Replace the file by the present state."""
+        import keras
+
+        values = [keras.ops.convert_to_numpy(variable.value) for variable in self._variables()]
+        state = json.dumps({"history": self.history, "seconds": self.seconds, "ended": self.ended})
+        self.path.parent.mkdir(exist_ok=True)
+        with replaced(self.path) as temporary, temporary.open("wb") as file:
+            np.savez(file, *values, state=np.array(state))
+
+    def restore(self) -> None:
+        """Go back to the state in the file, if there is one."""
+        if not self.path.exists():
+            return
+        with np.load(self.path, allow_pickle=False) as file:
+            state = json.loads(str(file["state"]))
+            for i, variable in enumerate(self._variables()):
+                variable.assign(file[f"arr_{i}"])
+        self.history, self.seconds, self.ended = state["history"], state["seconds"], state["ended"]
+
+    def _variables(self) -> list[Any]:
+        """Everything that training changes; the same order in every process."""
+        self.model.optimizer.build(self.model.trainable_variables)
+        return [*self.model.variables, *self.model.optimizer.variables]
+
+
+FIGURES = ("loss", "accuracy", "val_loss", "val_accuracy")
+"""What Keras measures, in the order of the history's columns."""
+
+
+@dataclass
+class _Follower:
+    """What happens at the beats of ``fit`` beside learning: order, seeds, progress, history and backup."""
+
+    run: Run
+    plan: Plan
+    training: Any
+    backup: Backup
+    seed: int
+    progress: Progress
+    board: Any
+    epoch_started: float = 0.0
+    done: int = 0
+
+    def callback(self) -> Any:
+        """Itself, as Keras takes it."""
+        import keras
+
+        return keras.callbacks.LambdaCallback(
+            on_epoch_begin=self.begin_epoch, on_train_batch_end=self.end_batch, on_epoch_end=self.end_epoch
+        )
+
+    def begin_epoch(self, epoch: int, logs: Any = None) -> None:
+        """Everything random in an epoch comes from the seed and the epoch's number, whatever went before."""
+        self.epoch_started = time.perf_counter()
+        self.training.order = self.plan.order(self.seed, epoch)
+        self.done = epoch * self.plan.steps
+        _seed(self.seed, epoch + 1)
+
+    def end_batch(self, step: int, logs: Mapping[str, float]) -> None:
+        """Report a step; the last of all may lie within an epoch."""
+        self.done += 1
+        self.progress(self.done, self.plan.total, logs)
+        if self.done == self.plan.total:
+            self.backup.model.stop_training = True
+
+    def end_epoch(self, epoch: int, logs: Mapping[str, float]) -> None:
+        """Add a row to the history; once it is saved, a kill costs nothing of this epoch."""
+        backup, plan = self.backup, self.plan
+        when: dict[str, float] = {"epoch": epoch + 1}
+        figures = dict(logs)
+        if plan.by_iterations:
+            when = {"epoch": round(self.done * plan.batch_size / plan.images, 3), "iteration": self.done}
+            batch = self.training[(self.done - 1) % plan.steps]
+            figures |= backup.model.test_on_batch(*batch, return_dict=True)  # of the batch alone, no dropout
+        backup.seconds += time.perf_counter() - self.epoch_started
+        backup.ended = epoch + 1 == plan.epochs or backup.model.stop_training
+        measured = {name: figures[name] for name in FIGURES if name in figures}
+        backup.history.append(when | measured | {"seconds": round(backup.seconds, 2)})
+        for name, value in measured.items() if self.board else ():
+            self.board.add_scalar(name, value, epoch + 1)
+        backup.save()
+        self.run.write_history(backup.history)
+
+
+MEASURED_AT_ONCE = 128
+"""Images per batch where nothing is learned; changes no figure but by rounding. 10,000 images through conv-32-64 on
+PyTorch, one core: 3.0 s by 32, 2.4 s by 128, 4.5 s by 1,000."""
+
+
+def _train(
+    run: Run,
+    tutorial: Tutorial,
+    settings: AnySettings,
+    splits: Mapping[str, Split],
+    classes: int,
+    seed: int,
+    progress: Progress,
+    tensorboard: bool,
+) -> None:
+    """Train from the run's backup, or from the start, to the end; write the network and its predictions."""
+    _seed(seed)
+    model = _network(tutorial, splits["train"].images.shape[1:], classes, settings)
+    training, validation, test = (_arrays(split, model, tutorial) for split in splits.values())
+    plan = Plan.of(settings, len(splits["train"]))
+    backup = Backup(run.folder / CHECKPOINT / "state.npz", model)
+    backup.restore()
+    with _board(run.folder / "tensorboard", backup) if tensorboard else nullcontext() as board:
+        ordered = batches(plan, *training, seed)
+        follower = _Follower(run, plan, ordered, backup, seed, progress, board)
+        if not backup.ended:
+            model.fit(
+                ordered,
+                epochs=plan.epochs,
+                initial_epoch=len(backup.history),
+                validation_data=validation if len(validation[0]) else None,
+                validation_batch_size=MEASURED_AT_ONCE,
+                callbacks=[*_callbacks(settings, backup), follower.callback()],
+                verbose=0,
+            )
+    if isinstance(settings, ConvolutionSettings):
+        model.load_weights(_best_weights(backup))
+    _save(run, model, also_h5=isinstance(settings, ConvolutionSettings))
+    run.write_history(backup.history)
+    part, (inputs, _) = ("test", test) if len(test[0]) else ("train", training)
+    run.finish(_probabilities(model, inputs, tutorial.logits), splits[part].labels, backup.seconds)
+
+
+def _callbacks(settings: Settings, backup: Backup) -> list[Any]:
+    """The tutorial's own: early stopping, and every epoch kept that is better than all before."""
+    import keras
+
+    if not isinstance(settings, ConvolutionSettings):
+        return []
+    history = list(backup.history)
+    stopping = keras.callbacks.EarlyStopping(
+        monitor="val_accuracy", mode="max", patience=settings.patience, min_delta=settings.min_delta
+    )
+    best = keras.callbacks.ModelCheckpoint(
+        # A file per epoch, so that a kill while one is written leaves the others whole.
+        str(backup.path.parent).replace("{", "{{").replace("}", "}}") + "/best-{epoch}.weights.h5",
+        monitor="val_accuracy",
+        mode="max",
+        save_best_only=True,
+        save_weights_only=True,
+        initial_value_threshold=max((row["val_accuracy"] for row in history), default=None),
+    )
+
+    def catch_up(logs: Any) -> None:
+        """EarlyStopping forgets everything when ``fit`` begins: it sees the epochs before the kill again."""
+        for epoch, row in enumerate(history):
+            stopping.on_epoch_end(epoch, row)
+
+    return [stopping, best, keras.callbacks.LambdaCallback(on_train_begin=catch_up)]
+
+
+def _best_weights(backup: Backup) -> Path:
+    """The file of the first epoch with the best validation accuracy."""
+    best = max(range(len(backup.history)), key=lambda epoch: backup.history[epoch]["val_accuracy"])
+    return backup.path.with_name(f"best-{best + 1}.weights.h5")
+
+
+def _network(tutorial: Tutorial, shape: Shape, classes: int, settings: Settings) -> "keras.Sequential":
+    """The tutorial's network; what Keras objects to becomes an error of ours."""
+    try:
+        return tutorial.network(shape, classes, settings)
+    except ValueError as error:
+        reason = str(error).splitlines()[0]
+        raise RecipeError(f"{tutorial.name} does not fit images of shape {shape}: {reason}") from error
+
+
+def _arrays(split: Split, model: "keras.Sequential", tutorial: Tutorial) -> tuple[NDArray[np.float32], NDArray[Any]]:
+    """Images and labels as the network takes them."""
+    import keras
+
+    inputs = split.shaped(split.images.shape[1:]).reshape(len(split), *model.input_shape[1:])
+    if not tutorial.one_hot:
+        return inputs, split.labels
+    return inputs, keras.utils.to_categorical(split.labels, model.output_shape[-1]).astype(np.float32)
+
+
+def _probabilities(model: "keras.Sequential", inputs: NDArray[np.float32], logits: bool) -> NDArray[np.float32]:
+    """What the network answers: (N, classes)."""
+    import keras
+
+    outputs = model.predict(inputs, batch_size=MEASURED_AT_ONCE, verbose=0)
+    probabilities: NDArray[np.float32] = keras.ops.convert_to_numpy(keras.ops.softmax(outputs)) if logits else outputs
+    return probabilities
+
+
+def _save(run: Run, model: "keras.Sequential", also_h5: bool) -> None:
+    """Write the network in Keras' format, and in the one that tutorials used before there was that."""
+    with replaced(run.folder / "model.keras") as path:
+        model.save(path)
+    if also_h5:
+        with replaced(run.folder / "model.h5") as path, _hdf5_on_purpose():
+            model.save(path)
+
+
+@contextmanager
+def _hdf5_on_purpose() -> Iterator[None]:
+    """Silence Keras' one remark that HDF5 is its older format; anything else that it logs still shows."""
+    logger = logging.getLogger("absl")
+
+    def other(record: logging.LogRecord) -> bool:
+        return "saving your model as an HDF5 file" not in record.getMessage()
+
+    logger.addFilter(other)
+    try:
+        yield
+    finally:
+        logger.removeFilter(other)
+
+
+def _board(folder: Path, backup: Backup) -> Any:
+    """PyTorch's writer for TensorBoard: ``keras.callbacks.TensorBoard`` needs TensorFlow on every engine."""
+    from torch.utils.tensorboard import SummaryWriter
+
+    return closing(SummaryWriter(str(folder), purge_step=len(backup.history) + 1))  # hides what a kill undid
+
+
+def _seed(*numbers: int) -> None:
+    """Seed all that Keras and its engine draw from, by one number made of several."""
+    import keras
+
+    keras.utils.set_random_seed(int(np.random.SeedSequence(numbers).generate_state(1)[0]))
+
+
+def _named(name: str) -> Tutorial:
+    if name not in TUTORIALS:
+        raise RecipeError(f"there is no tutorial {name!r}: choose from {', '.join(TUTORIALS)}")
+    return TUTORIALS[name]
+
+
+def _described(layer: Any) -> str:
+    """A layer in words: ``dense 25, relu``."""
+    given = layer.get_config()
+    match type(layer).__name__:
+        case "Dense":
+            return f"dense {given['units']}, {given['activation']}"
+        case "Conv2D":
+            return f"conv {'×'.join(map(str, given['kernel_size']))} {given['filters']}, {given['activation']}"
+        case "MaxPooling2D":
+            return f"max-pool {'×'.join(map(str, given['pool_size']))}"
+        case "Dropout":
+            return f"dropout {given['rate']}"
+        case other:
+            return other.lower()
+
+
+def _silent(done: int, total: int, figures: Mapping[str, float]) -> None:
+    """The progress of a caller who does not ask."""

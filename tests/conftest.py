@@ -1,0 +1,40 @@
+"""What several tests share: where the data lie, a quick model, digits that need no download."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from zeronine import data
+from zeronine.errors import ZeronineError
+
+
+@pytest.fixture(scope="session")
+def mnist() -> data.Dataset:
+    """MNIST, where it is at hand."""
+    folder = os.environ.get("ZERONINE_DATA_DIR")
+    if not folder or not (Path(folder) / "mnist").is_dir():
+        pytest.skip("needs MNIST: set ZERONINE_DATA_DIR to a folder that holds mnist/")
+    try:
+        return data.load("mnist")
+    except ZeronineError as error:
+        pytest.skip(f"MNIST cannot be loaded: {error}")
+
+
+@pytest.fixture(scope="session")
+def digits() -> data.Dataset:
+    """The 1,797 embedded digits as digit images."""
+    return data.load("optdigits", digits=True)
+
+
+@pytest.fixture(scope="session")
+def seven() -> NDArray[np.float32]:
+    """A drawn seven, white on black, 0..1, (120, 100), its ink 70 high."""
+    import cv2
+
+    canvas = np.zeros((120, 100), np.uint8)
+    path = np.array([[25, 27], [70, 25], [58, 55], [45, 94]])
+    cv2.polylines(canvas, [path], False, 255, 8, cv2.LINE_AA)
+    return canvas.astype(np.float32) / 255

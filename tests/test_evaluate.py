@@ -1,0 +1,129 @@
+"""Metrics against figures worked out by hand, and refusals."""
+
+import json
+import math
+import sys
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from zeronine.errors import DataError, MissingExtra
+from zeronine.evaluate import SMALLEST_PROBABILITY, evaluate
+
+PETS = ("cat", "dog", "eel")
+
+
+def certain(predicted: list[int], classes: int) -> NDArray[np.float32]:
+    """Probabilities that put everything on one class."""
+    return np.eye(classes, dtype=np.float32)[predicted]
+
+
+def test_counts_precision_and_recall_worked_out_by_hand() -> None:
+    result = evaluate(certain([0, 0, 1, 1, 1, 0], 3), np.array([0, 0, 0, 1, 1, 2]), PETS)
+
+    assert result.confusion.tolist() == [[2, 1, 0], [0, 2, 0], [1, 0, 0]]
+    assert (result.count, result.correct, result.accuracy) == (6, 4, 4 / 6)
+    assert result.support.tolist() == [3, 2, 1]
+    assert result.precision[:2].tolist() == [2 / 3, 2 / 3]
+    assert np.isnan(result.precision[2])  # no image was predicted to be an eel
+    assert result.recall.tolist() == [2 / 3, 1, 0]
+    assert result.classes == PETS
+
+
+def test_wilson_interval_of_9970_in_10000() -> None:
+    labels = np.zeros(10_000, dtype=np.int64)
+    result = evaluate(certain([0] * 9970 + [1] * 30, 2), labels, ("yes", "no"))
+
+    z, n, p = 1.959964, 10_000, 0.997
+    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    assert result.interval == pytest.approx((middle - half, middle + half), abs=1e-9)
+    assert result.interval == pytest.approx((0.995721, 0.997898), abs=1e-6)
+
+
+@pytest.mark.parametrize(("correct", "low", "high"), [(0, 0.0, 0.277533), (10, 0.722467, 1.0)])
+def test_wilson_interval_at_the_ends(correct: int, low: float, high: float) -> None:
+    result = evaluate(certain([0] * correct + [1] * (10 - correct), 2), [0] * 10, ("yes", "no"))
+    assert result.interval == pytest.approx((low, high), abs=1e-6)
+
+
+def test_log_loss_worked_out_by_hand() -> None:
+    result = evaluate([[0.5, 0.5, 0], [0.2, 0.8, 0], [0.1, 0.3, 0.6]], [0, 1, 1], PETS)
+    assert result.log_loss == pytest.approx(-(math.log(0.5) + math.log(0.8) + math.log(0.3)) / 3, abs=1e-6)
+
+
+def test_log_loss_of_a_zero_probability_is_finite() -> None:
+    result = evaluate(certain([1, 0], 2), [0, 0], ("yes", "no"))
+    assert result.log_loss == pytest.approx(-math.log(SMALLEST_PROBABILITY) / 2, abs=1e-6)
+
+
+def test_classes_that_do_not_occur_are_silent_and_undefined() -> None:
+    result = evaluate(certain([3, 3], 10), [3, 3], [str(digit) for digit in range(10)])
+    assert result.accuracy == 1
+    assert np.isfinite(result.recall).tolist() == [digit == 3 for digit in range(10)]
+    assert result.log_loss == pytest.approx(0, abs=1e-5)
+
+
+def test_of_equal_probabilities_the_first_counts() -> None:
+    result = evaluate([[0.5, 0.5], [0.5, 0.5]], [0, 1], ("yes", "no"))
+    assert result.confusion.tolist() == [[1, 0], [1, 0]]
+
+
+def test_accuracy_counts_every_image_and_agrees_with_its_confusion() -> None:
+    random = np.random.default_rng(0)
+    chances = random.dirichlet(np.ones(26), 1001).astype(np.float32)
+    labels = random.integers(0, 26, 1001, dtype=np.uint8)
+    result = evaluate(chances, labels, [chr(ord("a") + letter) for letter in range(26)])
+
+    assert result.confusion.sum() == result.support.sum() == result.count == 1001
+    assert result.correct == np.trace(result.confusion) == (chances.argmax(1) == labels).sum()
+    assert result.confusion.dtype == result.support.dtype == np.int64
+
+
+def test_half_precision_still_sums_to_one() -> None:
+    chances = np.random.default_rng(0).dirichlet(np.ones(10), 100).astype(np.float16)
+    assert evaluate(chances, np.zeros(100, dtype=np.int64), "0123456789").count == 100
+
+
+def test_as_dict_is_strict_json() -> None:
+    result = evaluate(certain([0, 1], 3), [0, 0], PETS)
+    read = json.loads(json.dumps(result.as_dict(), allow_nan=False))
+    assert read["precision"] == [1.0, 0.0, None]
+    assert read["recall"] == [0.5, None, None]
+    assert read["confusion"] == [[1, 1, 0], [0, 0, 0], [0, 0, 0]]
+    assert (read["count"], read["correct"], read["classes"]) == (2, 1, list(PETS))
+    assert set(read) == set(result.__dataclass_fields__)
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "labels", "classes", "message"),
+    [
+        ([[0.5, 0.5]], [0], PETS, r"shape \(1, 2\) do not fit 3 classes"),
+        ([0.5, 0.5], [0], PETS, "one row per image with 3 columns"),
+        ([[0.5, 0.5]], [0, 1], PETS[:2], "one label per image"),
+        ([[0.5, 0.5]], [[1, 0]], PETS[:2], "one label per image"),
+        (np.empty((0, 2)), np.empty(0, np.int64), PETS[:2], "no images"),
+        ([[1.0]], [0], PETS[:1], "two or more"),
+        ([[0.5, 0.5]], [2], PETS[:2], r"label 2 of image 0 is none of 0\.\.1"),
+        ([[0.5, 0.5]], [-1], PETS[:2], "label -1 of image 0"),
+        ([[0.5, 0.5]], [0.0], PETS[:2], "float64, not integers"),
+        ([["a", "b"]], [0], PETS[:2], "not numbers"),
+        ([[0.5, 0.5], [np.nan, 1]], [0, 1], PETS[:2], "the first is image 1, are NaN"),
+        ([[np.inf, 0]], [0], PETS[:2], "no probabilities"),
+        ([[9.0, -8.0]], [0], PETS[:2], "softmax"),
+        ([[3.0, 4.0]], [0], PETS[:2], "sum 7"),
+    ],
+)
+def test_refusals_say_what_and_where(
+    probabilities: object, labels: object, classes: tuple[str, ...], message: str
+) -> None:
+    with pytest.raises(DataError, match=message):
+        evaluate(probabilities, labels, classes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("library", ["scipy.stats", "sklearn"])
+def test_missing_libraries_name_the_command(monkeypatch: pytest.MonkeyPatch, library: str) -> None:
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(MissingExtra, match=r"SciPy and scikit-learn.*zeronine\[train\]"):
+        evaluate([[1.0, 0.0]], [0], ("yes", "no"))
