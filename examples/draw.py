@@ -61,7 +61,7 @@ def paper() -> Image.Image:
     """A blue pen on ruled paper under a lamp: shadow on one side, grain, JPEG."""
     height, width = 600, 480
     random = np.random.default_rng(2)
-    down, across = np.mgrid[0:1 : height * 1j, 0:1 : width * 1j]
+    down, across = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j]
     light = 0.62 + 0.3 * across + 0.1 * down - 0.12 * across**2
     page = np.stack([light * 0.98, light * 0.95, light * 0.88], axis=2)
     for line in range(40, height, 95):

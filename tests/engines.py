@@ -17,8 +17,9 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 from zeronine.data import Dataset, Split
+from zeronine.train.keras_loop import ENGINES, train_tutorial
 from zeronine.train.run import Run
-from zeronine.train.tutorials import ENGINES, TUTORIALS, Tutorial, train_tutorial
+from zeronine.train.tutorials import TUTORIALS, Tutorial
 
 TOLERANCE = 1e-3
 """Greatest difference of a step's loss. Losses start at about 2.3; engines sum in different orders, and Adam's first

@@ -5,6 +5,7 @@ import hashlib
 import io
 import os
 import pickle
+import re
 import signal
 import struct
 import subprocess
@@ -24,8 +25,10 @@ from PIL import Image
 from scipy.io import savemat
 
 from zeronine import data, formats
-from zeronine.data import Dataset, File, Form, NamedSet, Split, load
+from zeronine.data import Dataset, Split, load
 from zeronine.errors import DataError, MissingExtra, ZeronineError
+from zeronine.image import digit_image, resized
+from zeronine.sets import File, Form, NamedSet, _ArrayUnpickler
 
 
 @pytest.fixture(autouse=True)
@@ -82,9 +85,10 @@ def make(count: int = 100, classes: int = 10, shape: tuple[int, ...] = (5, 5)) -
 
 
 def test_exported_names() -> None:
-    public = {name for name, value in vars(data).items() if getattr(value, "__module__", "") == data.__name__}
-    assert {name for name in public if name[0] != "_"} == {
-        *("Dataset", "File", "Form", "NamedSet", "Split"),
+    own = {name for name, value in vars(data).items() if getattr(value, "__module__", "") == data.__name__}
+    assert set(data.__all__) == {name for name in own if name[0] != "_"} | {"SETS", "at_hand", "fetch"}
+    assert set(data.__all__) == {
+        *("SETS", "Dataset", "Split"),
         *("at_hand", "contact_sheet", "fetch", "load", "mnist_splits", "scaled"),
     }
 
@@ -150,9 +154,21 @@ def test_shaped_makes_digit_images_and_leaves_blank_ones_zero() -> None:
     assert not shaped[1].any()
 
 
-def test_shaped_refuses_any_other_shape() -> None:
-    with pytest.raises(DataError, match=r"\(5, 5\) cannot be made \(32, 32, 3\)"):
-        make().train.shaped((32, 32, 3))
+def test_shaped_makes_digit_images_of_another_size() -> None:
+    images = np.zeros((2, 28, 28), np.uint8)
+    images[0, 3:25, 12:16] = 255
+    shaped = Split(images, np.zeros(2, np.int64)).shaped((20, 20))
+    assert (shaped.shape, shaped.dtype) == ((2, 20, 20), np.float32)
+    assert np.array_equal(shaped[0], resized(digit_image(images[0]), 20))
+    assert shaped[0].max() > 0.9
+    assert not shaped[1].any()
+
+
+@pytest.mark.parametrize("shape", [(32, 32, 3), (5, 5, 1), (20, 28), (25,)])
+def test_shaped_refuses_any_other_shape(shape: tuple[int, ...]) -> None:
+    words = f"images of shape (5, 5) cannot be made {shape}: only grey squares are made of others"
+    with pytest.raises(DataError, match=re.escape(words)):
+        make().train.shaped(shape)
 
 
 def test_a_split_has_a_label_for_each_image() -> None:
@@ -259,7 +275,7 @@ def test_cifar10_for_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_pickle_can_call_nothing() -> None:
     harmful = b"cposix\nsystem\n(S'true'\ntR."
     with pytest.raises(pickle.UnpicklingError, match=r"posix\.system is no part of an array"):
-        data._ArrayUnpickler(io.BytesIO(harmful)).load()
+        _ArrayUnpickler(io.BytesIO(harmful)).load()
 
 
 def test_kmnist_from_either_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -580,10 +596,10 @@ def test_a_killed_download_looks_unfinished_and_goes_on(server: Server, tiny: Ti
     path = tiny(server.address)
     digest = hashlib.sha256(server.content).hexdigest()
     program = f"""
-from zeronine import data
-file = data.File("tiny.bin", {len(server.content)}, "{digest}", ("{server.address}",))
-form = data.Form(None, train=(file,))
-data.SETS["tiny"] = data.NamedSet("", "", "", (5, 5), 3, 0, (form,))
+from zeronine import data, sets
+file = sets.File("tiny.bin", {len(server.content)}, "{digest}", ("{server.address}",))
+form = sets.Form(None, train=(file,))
+data.SETS["tiny"] = sets.NamedSet("", "", "", (5, 5), 3, 0, (form,))
 data.fetch("tiny")
 """
     process = subprocess.Popen([sys.executable, "-c", program])

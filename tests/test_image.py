@@ -170,7 +170,9 @@ UNREADABLE = {
     "empty bytes": b"",
     "text": b"seven",
     "a truncated file": saved(Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8)))[:900],
-    "a truncated JPEG": saved(Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8)), "JPEG")[:700],
+    "a truncated JPEG": saved(Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8)), "JPEG")[
+        :700
+    ],
     "NaN": np.full((28, 28), np.nan),
     "infinity": np.full((28, 28), np.inf),
     "no pixels": np.zeros((0, 28)),
@@ -232,7 +234,8 @@ def test_any_array_gives_a_digit_image_or_an_error(height: int, width: int, seed
     try:
         result = digit_image(pixels)
     except ImageError as error:
-        assert error.reason == "blank"
+        blank = error.reason == "blank"
+        assert blank
     else:
         assert result.shape == (28, 28)
         assert np.isfinite(result).all()

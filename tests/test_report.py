@@ -16,7 +16,9 @@ from PIL import Image
 from zeronine import report
 from zeronine.data import Dataset, Split, load
 from zeronine.errors import DataError, MissingExtra, RecipeError
-from zeronine.train.tutorials import TUTORIALS, divide, override
+from zeronine.train.keras_loop import divide
+from zeronine.train.settings import override
+from zeronine.train.tutorials import TUTORIALS
 
 CURVES, CONFUSION, WORST, SAMPLE = range(4)
 PICTURES = ["learning_curves.png", "confusion.png", "worst_errors.png", "sample.png"]

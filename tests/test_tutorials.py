@@ -16,9 +16,10 @@ from sklearn.datasets import load_digits
 
 from zeronine.data import Dataset, Split
 from zeronine.errors import MissingExtra, RecipeError
-from zeronine.train import tutorials
+from zeronine.train.keras_loop import Plan, divide, layers, train_tutorial, use_engine
 from zeronine.train.run import Run
-from zeronine.train.tutorials import TUTORIALS, Plan, divide, layers, override, train_tutorial, use_engine
+from zeronine.train.settings import override
+from zeronine.train.tutorials import TUTORIALS
 
 # Keras 3.15's own variables do not know NumPy 2's `copy` yet; it trips over that whenever it saves.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword")
@@ -411,7 +412,7 @@ def break_write(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
             raise KilledError
         temporary.replace(path)
 
-    monkeypatch.setattr(tutorials, "replaced", replaced)
+    monkeypatch.setattr(keras_loop, "replaced", replaced)
     monkeypatch.setattr(sys.modules["zeronine.train.run"], "replaced", replaced)
 
 
@@ -433,7 +434,7 @@ SCRIPT = """
 import contextlib, os, random, signal, sys, time
 from pathlib import Path
 import test_tutorials as tests
-from zeronine.train.tutorials import train_tutorial, use_engine
+from zeronine.train.keras_loop import train_tutorial, use_engine
 
 use_engine("torch")
 import keras, torch

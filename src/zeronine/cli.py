@@ -7,9 +7,9 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -34,7 +34,7 @@ PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", "
 """What is read in a folder; a file that is named is always tried."""
 
 
-class Engine(str, Enum):
+class Engine(StrEnum):
     """What Keras computes with."""
 
     torch = "torch"
@@ -42,14 +42,14 @@ class Engine(str, Enum):
     jax = "jax"
 
 
-class Order(str, Enum):
+class Order(StrEnum):
     """How a flat row of pixels is laid out."""
 
     row = "row"
     column = "column"
 
 
-class Part(str, Enum):
+class Part(StrEnum):
     """A split of a data set."""
 
     train = "train"
@@ -118,7 +118,9 @@ def predict(
 
 
 @app.command()
-def recipes(name: Annotated[str | None, typer.Argument(help="A recipe, to see its layers and its claim.")] = None) -> None:
+def recipes(
+    name: Annotated[str | None, typer.Argument(help="A recipe, to see its layers and its claim.")] = None,
+) -> None:
     """List the recipes, or show the layers, parameters, settings and claim of one."""
     from zeronine.train import describe, names
 
@@ -161,7 +163,9 @@ def train(
     learning_rate: Annotated[float | None, typer.Option(help="The optimiser's.")] = None,
     dropout: Annotated[float | None, typer.Option(help="Fraction of the last hidden layer, 0 to below 1.")] = None,
     units: Annotated[str | None, typer.Option(help="Widths of the hidden layers, such as 256,128.")] = None,
-    layers: Annotated[int | None, typer.Option(help="How many layers: the first widths, or the last one again.")] = None,
+    layers: Annotated[
+        int | None, typer.Option(help="How many layers: the first widths, or the last one again.")
+    ] = None,
     activation: Annotated[str | None, typer.Option(help="Between the layers: relu, tanh, gelu, linear …")] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Any other setting of the recipe, as NAME=VALUE.")
@@ -197,7 +201,8 @@ def train(
         )
     part, labels = run.config["predictions_of"], run.predictions[1]
     typer.echo(
-        f"{part} accuracy {100 * run.accuracy:.2f} % of {len(labels):,} images, {run.config['seconds']:.1f} s of training"
+        f"{part} accuracy {100 * run.accuracy:.2f} % of {len(labels):,} images, "
+        f"{run.config['seconds']:.1f} s of training"
     )
     plots = report.draw(run.folder)
     typer.echo(f"run folder {run.folder}, plots {', '.join(path.name for path in plots)} in {plots[0].parent}")
@@ -247,8 +252,8 @@ def export(
     card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
     parity = card["parity"]
     typer.echo(
-        f"{folder}: {card['model']['bytes']:,} bytes; {parity['same_answers']:,} of {parity['images']:,} answers as the "
-        f"trained network's, probabilities within {parity['largest_difference']:.1e}"
+        f"{folder}: {card['model']['bytes']:,} bytes; {parity['same_answers']:,} of {parity['images']:,} answers "
+        f"as the trained network's, probabilities within {parity['largest_difference']:.1e}"
     )
 
 
@@ -284,14 +289,17 @@ def data_show(
     out: Annotated[Path | None, typer.Option(help="The PNG; NAME.png if not given.")] = None,
     count: Annotated[int, typer.Option(min=1, help="How many pictures.")] = 100,
     seed: Annotated[int, typer.Option(min=0, help="Decides which ones.")] = 0,
+    split: Annotated[Part | None, typer.Option(help="Only this part; the other one need not be here.")] = None,
     target: TargetOption = None,
     digits: DigitsOption = False,
 ) -> None:
     """Draw a labelled contact sheet to a PNG."""
     from zeronine.data import contact_sheet, load
 
-    dataset = load(name, target=target, digits=digits)
-    typer.echo(f"{name}: {len(dataset.train):,} training, {len(dataset.test):,} test images, {len(dataset.classes)} classes")
+    dataset = load(name, target=target, digits=digits, split=split.value if split else None)
+    typer.echo(
+        f"{name}: {len(dataset.train):,} training, {len(dataset.test):,} test images, {len(dataset.classes)} classes"
+    )
     typer.echo(str(contact_sheet(dataset, out or Path(f"{Path(name).stem}.png"), count=count, seed=seed)))
 
 
@@ -308,8 +316,10 @@ def data_fetch(name: Annotated[str, typer.Argument(help="A named set.")]) -> Non
 
 def _reader(model: str | None, order: Order | None) -> Any:
     """A Reader; the training stack is loaded only for what ONNX Runtime cannot open."""
-    kept = order.value if order else None
-    if model is not None and (Path(model).suffix in (".keras", ".h5", ".hdf5") or (Path(model) / "config.json").exists()):
+    kept: Literal["row", "column"] | None = None if order is None else ("row" if order is Order.row else "column")
+    if model is not None and (
+        Path(model).suffix in (".keras", ".h5", ".hdf5") or (Path(model) / "config.json").exists()
+    ):
         from zeronine.train.export import open_reader
 
         return open_reader(model, order=kept)
@@ -389,5 +399,3 @@ def _progress(label: str, total: int | None, show: bool = True) -> Iterator[Any]
             bar.update(task, completed=done, total=in_all, figures=text)
 
         yield step
-
-

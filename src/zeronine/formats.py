@@ -1,43 +1,32 @@
-"""From a user's file or folder to labelled images: class folders, CSV, NumPy, MATLAB, IDX in usual layouts.
+"""From files of arrays and tables to labelled images: CSV, NumPy, MATLAB, IDX in their usual layouts.
 
 Knows how pixels and labels lie in them, and names the file and row that is wrong. Knows no named set, no
-checksum and no network, and repairs nothing: what cannot be right is refused, and nothing is left out in
-silence but hidden files and the like of Thumbs.db. Rows count from 0 in arrays, as in NumPy, and from 1 in
-CSV, as in editors.
+checksum and no network, and repairs nothing: what cannot be right is refused. Rows count from 0 in arrays, as in
+NumPy, and from 1 in CSV, as in editors.
 """
 
 import csv
 import gzip
 import struct
 import zipfile
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zeronine.errors import DataError, ImageError, MissingExtra
-from zeronine.image import digit_image, load_pixels
+from zeronine.image import digit_image
 
 Images = NDArray[np.uint8 | np.float32]
 """(N, H, W) or (N, H, W, 3): uint8 0..255, or float32 about 0..1."""
 
 DIGITS = tuple("0123456789")
 
-PICTURES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
-"""Endings of the picture files that are read."""
-
-CLUTTER = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx"})
-"""What systems leave behind in folders and archives, in lower case, besides hidden files."""
-
 LARGEST_ARRAY = 8 << 30
 """Bytes. A file that says it unpacks to more is refused; all of SVHN has 2 GB."""
-
-LARGEST_PICTURE = 64 << 20
-"""Bytes. A file in a zip archive that unpacks to more is refused."""
 
 MOST_CLASSES = 1000
 """A label that is not below is rather a pixel or a row number out of the wrong column."""
@@ -89,50 +78,44 @@ class Contents(NamedTuple):
     classes: tuple[str, ...]
 
 
-def read(path: Path, *, target: str | None = None, digits: bool = False) -> Contents:
-    """Read a file or folder in whichever of the forms it is.
+def read_file(path: Path, *, target: str | None = None, digits: bool = False) -> Contents:
+    """Read a file of arrays or a table, in whichever of the forms it is.
 
     Args:
-        path: a folder with a folder per class (or ``train`` and ``test`` with those inside), a zip archive of
-            one, CSV, ``.npz``, ``.npy``, a folder of ``.npy`` pairs, ``.mat``, IDX, a folder of MNIST's four.
+        path: CSV, ``.npz``, ``.npy``, ``.mat``, or IDX, packed with gzip or not.
         target: the CSV column that holds the label.
         digits: make a digit image, (28, 28) float32, of every picture.
 
     Raises:
-        DataError: it cannot be read or cannot be right; names the file and row.
+        DataError: its content cannot be read or cannot be right; names the file and row.
         MissingExtra: MATLAB files need SciPy.
+        OSError: the system does not let it be read.
     """
-    ending = path.suffix.lower()
-    if target is not None and ending not in (".csv", ".tsv"):
-        raise _fault(path, "only CSV has columns that a target can be named from: leave target out")
-    try:
-        return _reader(path, ending, target)(path, digits)
-    except OSError as error:
-        raise _fault(error.filename or path, f"cannot be read ({error.strerror or error})") from error
-
-
-def _reader(path: Path, ending: str, target: str | None) -> Callable[[Path, bool], Contents]:
-    """What reads a path, by what it is and how its name ends."""
-    if path.is_dir():
-        return _read_folder
-    match ending:
+    match path.suffix.lower():
         case ".csv" | ".tsv":
-            return lambda path, digits: _by_number(read_csv(path, target=target, digits=digits))
-        case ".zip":
-            return _read_zip
+            return _by_number(read_csv(path, target=target, digits=digits))
         case ".npz":
-            return _read_npz
+            return _read_npz(path, digits)
         case ".npy":
-            return lambda path, digits: _by_number(_read_npy_pair(path, digits))
+            return _by_number(_read_npy_pair(path, digits))
         case ".mat":
-            return lambda path, digits: _by_number(read_mat(path, digits=digits))
-    if ending == ".gz" or "idx" in path.name:
-        return lambda path, digits: _by_number(_read_idx_pair(path, digits))
-    raise _fault(path, "of no form that is known: bring class folders, .zip, .csv, .npz, .npy, .mat or IDX")
+            return _by_number(read_mat(path, digits=digits))
+    if path.suffix.lower() == ".gz" or "idx" in path.name:
+        return _by_number(_read_idx_pair(path, digits))
+    raise fault(path, "of no form that is known: bring class folders, .zip, .csv, .npz, .npy, .mat or IDX")
 
 
-def _read_folder(path: Path, digits: bool) -> Contents:
-    """A folder of IDX files, of ``.npy`` pairs or of class folders, told apart by the names in it."""
+def read_folder(path: Path, *, digits: bool = False) -> Contents | None:
+    """Read a folder of IDX files or of ``.npy`` pairs, told by the names in it; None where it is neither.
+
+    Args:
+        path: the folder.
+        digits: make a digit image of every picture.
+
+    Raises:
+        DataError: a file cannot be read or cannot be right; names the file and row.
+        OSError: the system does not let it be read.
+    """
     names = {entry.name for entry in path.iterdir()}
     if any("-images" in name and "idx" in name for name in names):
         return _read_idx_folder(path, digits)
@@ -140,7 +123,7 @@ def _read_folder(path: Path, digits: bool) -> Contents:
     if stems:
         pairs = (("test" in stem, path / f"{stem}.npy") for stem in stems)
         return _parts(path, ((is_test, _read_npy_pair(images, digits)) for is_test, images in pairs))
-    return _read_classes(path, list(_entries_of_folder(path)), digits)
+    return None
 
 
 def _parts(path: Path, parts: Iterable[tuple[bool, Labelled]]) -> Contents:
@@ -149,7 +132,7 @@ def _parts(path: Path, parts: Iterable[tuple[bool, Labelled]]) -> Contents:
     for is_test, part in parts:
         if is_test in found:
             kind = "test" if is_test else "training"
-            raise _fault(path, f"holds more than one file of {kind} images: name the one that is meant")
+            raise fault(path, f"holds more than one file of {kind} images: name the one that is meant")
         found[is_test] = part
     return _by_number(*(found[is_test] for is_test in sorted(found)))
 
@@ -160,13 +143,13 @@ def _by_number(train: Labelled, test: Labelled | None = None) -> Contents:
     return Contents(train, test, DIGITS if top < 10 else tuple(str(label) for label in range(top + 1)))
 
 
-def _fault(place: Path | str, problem: str, row: int | None = None) -> DataError:
+def fault(place: Path | str, problem: str, row: int | None = None) -> DataError:
     """The one error there is, with the place in front."""
     return DataError(f"{place}: {problem}" if row is None else f"{place}, row {row}: {problem}")
 
 
 @contextmanager
-def _parsing(place: Path | str, form: str) -> Iterator[None]:
+def parsing(place: Path | str, form: str) -> Iterator[None]:
     """Whatever the parser of a format raises as the one error; damaged files make NumPy and SciPy raise anything."""
     try:
         yield
@@ -175,12 +158,12 @@ def _parsing(place: Path | str, form: str) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, OSError) and error.errno:  # the file system's, not the parser's
             raise
-        raise _fault(place, f"cannot be read as {form} ({error}): it is damaged, or something else") from error
+        raise fault(place, f"cannot be read as {form} ({error}): it is damaged, or something else") from error
 
 
 def _check_size(path: Path, size: int) -> None:
     if size > LARGEST_ARRAY:
-        raise _fault(path, f"unpacks to {size / 2**30:.1f} GiB, more than {LARGEST_ARRAY >> 30}: split it")
+        raise fault(path, f"unpacks to {size / 2**30:.1f} GiB, more than {LARGEST_ARRAY >> 30}: split it")
 
 
 # ---- arrays: from any usual shape and dtype to images and labels -----------------------------------------
@@ -209,7 +192,7 @@ def _labelled(
     indices = _indices(labels, paths[1], first)
     if len(pictures) != len(indices):
         beside = "" if paths[0] == paths[1] else f" in {paths[1]}"
-        raise _fault(paths[0], f"{len(pictures)} images but {len(indices)} labels{beside}: each needs one")
+        raise fault(paths[0], f"{len(pictures)} images but {len(indices)} labels{beside}: each needs one")
     if digits:
         return Labelled(_digit_images(pictures, paths[0], first), indices)
     return Labelled(_pixels(pictures, paths[0], first), indices)
@@ -218,9 +201,9 @@ def _labelled(
 def _pictures(array: NDArray[Any], path: Path, column_major: bool) -> NDArray[Any]:
     """(N, H, W), (N, H, W, 1 or 3), (N, 1 or 3, H, W) or (N, pixels) as (N, H, W) or (N, H, W, 3)."""
     if array.dtype.kind not in "buif":
-        raise _fault(path, f"pixels must be numbers, these are of type {array.dtype}")
+        raise fault(path, f"pixels must be numbers, these are of type {array.dtype}")
     if not array.size:
-        raise _fault(path, f"holds no images (shape {array.shape})")
+        raise fault(path, f"holds no images (shape {array.shape})")
     if array.ndim == 4 and array.shape[3] not in (1, 3) and array.shape[1] in (1, 3):
         array = array.transpose(0, 2, 3, 1)
     if array.ndim == 4 and array.shape[3] == 1:
@@ -230,7 +213,7 @@ def _pictures(array: NDArray[Any], path: Path, column_major: bool) -> NDArray[An
     if array.ndim == 3 or (array.ndim == 4 and array.shape[3] == 3):
         return array
     known = "(N, height, width), (N, height, width, 3), (N, 3, height, width) or (N, pixels)"
-    raise _fault(path, f"images of shape {array.shape} are of no usual layout: reshape to {known}")
+    raise fault(path, f"images of shape {array.shape} are of no usual layout: reshape to {known}")
 
 
 def _unflatten(rows: NDArray[Any], path: Path, column_major: bool) -> NDArray[Any]:
@@ -243,7 +226,7 @@ def _unflatten(rows: NDArray[Any], path: Path, column_major: bool) -> NDArray[An
                 flipped = rows.reshape(-1, *shape, side, side)
                 return flipped.transpose(0, *range(flipped.ndim - 1, 0, -1))
             return rows.reshape(-1, side, side, *shape)
-    raise _fault(path, f"{pixels} pixels make no square picture, neither grey (n×n) nor colour (n×n×3)")
+    raise fault(path, f"{pixels} pixels make no square picture, neither grey (n×n) nor colour (n×n×3)")
 
 
 def _pixels(images: NDArray[Any], path: Path, first: int) -> Images:
@@ -275,14 +258,14 @@ def _digit_images(images: NDArray[Any], path: Path, first: int) -> NDArray[np.fl
         try:
             result[index] = digit_image(image)
         except ImageError as error:
-            raise _fault(path, str(error), first + index) from error
+            raise fault(path, str(error), first + index) from error
     return result
 
 
 def _indices(labels: NDArray[Any], path: Path, first: int) -> NDArray[np.int64]:
     """(N,), (N, 1), (1, N) or one-hot (N, K) as whole numbers from 0, (N,)."""
     if labels.dtype.kind not in "buif":
-        raise _fault(path, f"labels must be whole numbers, these are of type {labels.dtype}")
+        raise fault(path, f"labels must be whole numbers, these are of type {labels.dtype}")
     if labels.ndim == 2 and 1 in labels.shape:
         labels = labels.ravel()
     if labels.ndim == 2:
@@ -290,7 +273,7 @@ def _indices(labels: NDArray[Any], path: Path, first: int) -> NDArray[np.int64]:
         _refuse(~is_one_hot, path, first, "neither a label nor a one-hot row")
         labels = labels.argmax(axis=1)
     if labels.ndim != 1:
-        raise _fault(path, f"labels of shape {labels.shape}: there must be one per image, (N,)")
+        raise fault(path, f"labels of shape {labels.shape}: there must be one per image, (N,)")
     _refuse(labels != np.rint(labels), path, first, "the label is no whole number")  # NaN is none either
     unlikely = (labels < 0) | (labels >= MOST_CLASSES)
     _refuse(unlikely, path, first, f"the label is not in 0..{MOST_CLASSES - 1}: labels count classes from 0")
@@ -301,7 +284,7 @@ def _refuse(wrong: NDArray[np.bool_], path: Path, first: int, problem: str) -> N
     """Raise for the first row in which anything is wrong."""
     if wrong.any():
         row = int(wrong.reshape(len(wrong), -1).any(axis=1).argmax())
-        raise _fault(path, problem, first + row)
+        raise fault(path, problem, first + row)
 
 
 # ---- CSV -------------------------------------------------------------------------------------------------
@@ -330,17 +313,17 @@ def read_csv(path: Path, *, target: str | None = None, digits: bool = False) -> 
     first = 2 if has_names else 1
     table = _numbers(path, lines[first - 1 :], delimiter, first)
     if not 0 <= column < table.shape[1] or table.shape[1] < 2:
-        raise _fault(path, f"has {table.shape[1]} cells: a row is a label and pixels, parted by commas", first)
+        raise fault(path, f"has {table.shape[1]} cells: a row is a label and pixels, parted by commas", first)
     pixels = np.delete(table, column, axis=1)
     return _labelled(pixels, table[:, column], (path, path), digits, first=first)
 
 
 def _lines(path: Path) -> list[str]:
     """The lines of a text file without empty ones at its end."""
-    with _parsing(path, "UTF-8 text"):
+    with parsing(path, "UTF-8 text"):
         lines = path.read_text(encoding="utf-8-sig").rstrip().splitlines()
     if not lines:
-        raise _fault(path, "is empty: a row is a label and pixels")
+        raise fault(path, "is empty: a row is a label and pixels")
     return lines
 
 
@@ -360,13 +343,13 @@ def _label_column(names: Sequence[str], target: str | None, path: Path) -> int:
     if target in names:
         return names.index(target)
     there = ", ".join(names[:4]) + (", …" if len(names) > 4 else "") if names else "none"
-    raise _fault(path, f"no column is called {target!r}; its first line names {there}")
+    raise fault(path, f"no column is called {target!r}; its first line names {there}")
 
 
 def _numbers(path: Path, lines: list[str], delimiter: str, first: int) -> NDArray[np.float32]:
     """The cells, (rows, columns). What is wrong is looked for, slowly, only once the fast way failed."""
     if not lines:
-        raise _fault(path, "has names of columns but no rows")
+        raise fault(path, "has names of columns but no rows")
     try:
         table = np.loadtxt(lines, np.float32, comments=None, delimiter=delimiter, quotechar='"', ndmin=2)
         if len(table) == len(lines):
@@ -382,13 +365,13 @@ def _bad_row(path: Path, lines: list[str], delimiter: str, first: int) -> DataEr
     for row, line in enumerate(lines, first):
         cells = next(csv.reader([line], delimiter=delimiter), [])
         if not line.strip():
-            return _fault(path, "is empty: remove the line", row)
+            return fault(path, "is empty: remove the line", row)
         if len(cells) != width:
-            return _fault(path, f"{len(cells)} cells where the first row has {width}", row)
+            return fault(path, f"{len(cells)} cells where the first row has {width}", row)
         for column, cell in enumerate(cells, 1):
             if not _is_number(cell):
-                return _fault(path, f"column {column} holds {cell[:20]!r}, which is no number", row)
-    return _fault(path, "is no table of numbers")
+                return fault(path, f"column {column} holds {cell[:20]!r}, which is no number", row)
+    return fault(path, "is no table of numbers")
 
 
 # ---- NumPy and MATLAB ------------------------------------------------------------------------------------
@@ -419,7 +402,7 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
         DataError: damaged, too large, or holding Python objects.
     """
     known = {*IMAGE_ARRAYS, *LABEL_ARRAYS, "x_train", "y_train", "x_test", "y_test"}
-    with _parsing(path, "an .npz file"):
+    with parsing(path, "an .npz file"):
         with zipfile.ZipFile(path) as archive:
             _check_size(path, sum(member.file_size for member in archive.infolist()))
         with np.load(path, allow_pickle=False) as arrays:
@@ -432,22 +415,22 @@ def _named(arrays: Mapping[str, NDArray[Any]], names: Sequence[str], path: Path)
         if name in arrays:
             return arrays[name]
     there = ", ".join(name for name in arrays if not name.startswith("__")) or "none of a usual name"
-    raise _fault(path, f"no array is called {' or '.join(names)} (there is {there}): rename yours")
+    raise fault(path, f"no array is called {' or '.join(names)} (there is {there}): rename yours")
 
 
 def _read_npy_pair(path: Path, digits: bool) -> Labelled:
     """An array of images and, in the file beside it, that of their labels."""
     if path.stem not in NPY_PAIRS:
         known = ", ".join(f"{images}.npy with {labels}.npy" for images, labels in NPY_PAIRS.items())
-        raise _fault(path, f"no usual name for images, so their labels cannot be found: {known}")
+        raise fault(path, f"no usual name for images, so their labels cannot be found: {known}")
     labels = path.with_name(f"{NPY_PAIRS[path.stem]}.npy")
     if not labels.exists():
-        raise _fault(path, f"its labels are missing: put them into {labels}")
+        raise fault(path, f"its labels are missing: put them into {labels}")
     return _labelled(_load_npy(path), _load_npy(labels), (path, labels), digits)
 
 
 def _load_npy(path: Path) -> NDArray[Any]:
-    with _parsing(path, "an .npy file"):
+    with parsing(path, "an .npy file"):
         array: NDArray[Any] = np.load(path, allow_pickle=False)
     return array
 
@@ -470,12 +453,12 @@ def read_mat(path: Path, *, digits: bool = False) -> Labelled:
         from scipy.io import loadmat, whosmat
     except ImportError as error:
         raise MissingExtra("train", "SciPy") from error
-    with _parsing(path, "a MATLAB file"):
+    with parsing(path, "a MATLAB file"):
         try:
             _check_size(path, 8 * sum(int(np.prod(shape, dtype=object)) for _, shape, _ in whosmat(path)))
             arrays = loadmat(path, variable_names=["X", "y"])
         except NotImplementedError as error:
-            raise _fault(path, "is of MATLAB 7.3: save it with -v7") from error
+            raise fault(path, "is of MATLAB 7.3: save it with -v7") from error
     images, labels = _named(arrays, ["X"], path), _named(arrays, ["y"], path)
     if images.ndim == 4 and images.shape[2] == 3:
         images = images.transpose(3, 0, 1, 2)
@@ -491,7 +474,7 @@ def _read_idx_folder(path: Path, digits: bool) -> Contents:
     """MNIST's four files by their usual names, with or without ``.gz``; or two of them."""
     files = sorted(entry for entry in path.glob("*-images?idx*") if not entry.name.startswith("."))
     if not files:
-        raise _fault(path, "no IDX images of a usual name, such as train-images-idx3-ubyte.gz")
+        raise fault(path, "no IDX images of a usual name, such as train-images-idx3-ubyte.gz")
     is_test = [file.name.startswith(("t10k", "test")) for file in files]
     return _parts(path, zip(is_test, (_read_idx_pair(file, digits) for file in files), strict=True))
 
@@ -500,11 +483,11 @@ def _read_idx_pair(path: Path, digits: bool) -> Labelled:
     """A file of images and, beside it, that of their labels: its name tells theirs."""
     name = path.name.removesuffix(".gz").replace("images", "labels").replace("idx3", "idx1").replace("idx4", "idx1")
     if "images" not in path.name:
-        raise _fault(path, "no 'images' in its name, so their labels cannot be found: rename both as MNIST's are")
+        raise fault(path, "no 'images' in its name, so their labels cannot be found: rename both as MNIST's are")
     for labels in (path.with_name(f"{name}.gz"), path.with_name(name)):
         if labels.exists():
             return _labelled(read_idx(path), read_idx(labels), (path, labels), digits)
-    raise _fault(path, f"its labels are missing: put them into {path.with_name(name)}, or that with .gz")
+    raise fault(path, f"its labels are missing: put them into {path.with_name(name)}, or that with .gz")
 
 
 def read_idx(path: Path) -> NDArray[Any]:
@@ -519,7 +502,7 @@ def read_idx(path: Path) -> NDArray[Any]:
     Raises:
         DataError: no IDX file, cut short, or longer than it states.
     """
-    with _parsing(path, "an IDX file"), path.open("rb") as file:
+    with parsing(path, "an IDX file"), path.open("rb") as file:
         is_packed = file.read(2) == b"\x1f\x8b"
         file.seek(0)
         return _parse_idx(path, gzip.GzipFile(fileobj=file) if is_packed else file)
@@ -528,7 +511,7 @@ def read_idx(path: Path) -> NDArray[Any]:
 def _parse_idx(path: Path, stream: IO[bytes] | gzip.GzipFile) -> NDArray[Any]:
     zeros, code, dimensions = struct.unpack(">HBB", stream.read(4))
     if zeros or code not in IDX_TYPES:
-        raise _fault(path, "does not begin as an IDX file does")
+        raise fault(path, "does not begin as an IDX file does")
     shape = struct.unpack(f">{dimensions}I", stream.read(4 * dimensions))
     dtype = np.dtype(IDX_TYPES[code])
     size = int(np.prod(shape, dtype=object)) * dtype.itemsize
@@ -536,160 +519,5 @@ def _parse_idx(path: Path, stream: IO[bytes] | gzip.GzipFile) -> NDArray[Any]:
     content = stream.read(size)
     if len(content) < size or stream.read(1):
         found = f"{len(content)}" if len(content) < size else "more"
-        raise _fault(path, f"states {size} bytes for shape {shape} but holds {found}: write or fetch it again")
+        raise fault(path, f"states {size} bytes for shape {shape} but holds {found}: write or fetch it again")
     return np.frombuffer(content, dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
-
-
-# ---- pictures in class folders ---------------------------------------------------------------------------
-
-
-class _Entry(NamedTuple):
-    """A file or folder below the top of a tree.
-
-    Attributes:
-        place: what an error calls it.
-        parts: its path below the top.
-        is_folder: whether it is one.
-        source: gives what can be read as a picture.
-    """
-
-    place: str
-    parts: tuple[str, ...]
-    is_folder: bool
-    source: Callable[[], Path | bytes]
-
-
-def _entries_of_folder(top: Path) -> Iterator[_Entry]:
-    for path in sorted(top.rglob("*")):
-        parts = path.relative_to(top).parts
-        if not _is_clutter(parts):
-            yield _Entry(str(path), parts, path.is_dir(), partial(Path, path))
-
-
-def _is_clutter(parts: Sequence[str]) -> bool:
-    return any(part.startswith(".") or part.lower() in CLUTTER for part in parts)
-
-
-def _read_zip(path: Path, digits: bool) -> Contents:
-    """A zip archive of class folders, or of a folder that holds them."""
-    with _parsing(path, "a zip archive"):
-        archive = zipfile.ZipFile(path)
-    with archive:
-        with _parsing(path, "a zip archive"):
-            entries = list(_entries_of_zip(path, archive))
-        files = [entry.parts for entry in entries if not entry.is_folder]
-        if len({parts[0] for parts in files}) == 1 and all(len(parts) > 2 for parts in files):
-            entries = _below(entries, files[0][0])
-        return _read_classes(path, entries, digits)
-
-
-def _entries_of_zip(path: Path, archive: zipfile.ZipFile) -> Iterator[_Entry]:
-    for member in sorted(archive.infolist(), key=lambda member: member.filename):
-        place, parts = f"{path}/{member.filename}", PurePosixPath(member.filename).parts
-        if member.file_size > LARGEST_PICTURE:
-            raise _fault(place, f"unpacks to {member.file_size >> 20} MiB, more than {LARGEST_PICTURE >> 20}")
-        if parts and not _is_clutter(parts):
-            yield _Entry(place, parts, member.is_dir(), partial(_unpack, archive, member, place))
-
-
-def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo, place: str) -> bytes:
-    with _parsing(place, "a file in a zip archive"):
-        return archive.read(member)
-
-
-def _below(entries: Iterable[_Entry], top: str) -> list[_Entry]:
-    """The entries inside a top folder, as seen from there."""
-    inside = (entry for entry in entries if entry.parts[0] == top and len(entry.parts) > 1)
-    return [entry._replace(parts=entry.parts[1:]) for entry in inside]
-
-
-def _read_classes(top: Path, entries: list[_Entry], digits: bool) -> Contents:
-    """Pictures in the folder of their class; or a ``train`` and a ``test`` folder of such folders."""
-    _refuse_loose(entries)
-    tops = sorted({entry.parts[0] for entry in entries if entry.is_folder or len(entry.parts) > 1})
-    parts = [name for names in (("train", "training"), ("test", "testing")) for name in names if name in tops]
-    if not parts:
-        groups = [_by_class(top, entries)]
-    elif len(parts) > 2 or parts[0] not in ("train", "training") or parts != sorted(tops, reverse=True):
-        raise _fault(top, f"a train folder goes with a test folder and no other, here are {', '.join(tops)}")
-    else:
-        groups = [_by_class(top / name, _below(entries, name)) for name in parts]
-    classes = _class_names({name for group in groups for name in group})
-    return Contents(
-        _read_pictures(groups[0], classes, digits),
-        _read_pictures(groups[1], classes, digits) if len(groups) > 1 else None,
-        classes,
-    )
-
-
-def _refuse_loose(entries: Iterable[_Entry]) -> None:
-    for entry in entries:
-        if len(entry.parts) == 1 and not entry.is_folder:
-            raise _fault(entry.place, "lies outside the class folders: move it into its class, or away")
-
-
-def _by_class(top: Path, entries: Collection[_Entry]) -> dict[str, list[_Entry]]:
-    """The picture files of each class folder. Whatever else there is, is refused."""
-    _refuse_loose(entries)
-    classes: dict[str, list[_Entry]] = {}
-    for entry in entries:
-        if len(entry.parts) == 1:
-            classes.setdefault(entry.parts[0], [])
-        elif len(entry.parts) > 2 or entry.is_folder:
-            raise _fault(entry.place, "lies too deep: a class folder holds pictures and no folders")
-        elif PurePosixPath(entry.parts[1]).suffix.lower() not in PICTURES:
-            raise _fault(entry.place, "is no picture by its name: move it away, or save it as PNG")
-        else:
-            classes.setdefault(entry.parts[0], []).append(entry)
-    if not classes:
-        raise _fault(top, "is empty: it needs a folder per class, 0 to 9, with the pictures of that class")
-    for name, pictures in classes.items():
-        if not pictures:
-            raise _fault(top / name, "is empty: fill it with pictures of its class, or remove it")
-    return classes
-
-
-def _class_names(names: Collection[str]) -> tuple[str, ...]:
-    """0 to 9 where these are digits, else the names in order, numbers by value."""
-    if set(names) <= set(DIGITS):
-        return DIGITS
-    are_numbers = all(name.isdecimal() for name in names)
-    return tuple(sorted(names, key=lambda name: (int(name) if are_numbers else 0, name)))
-
-
-def _read_pictures(group: Mapping[str, list[_Entry]], classes: tuple[str, ...], digits: bool) -> Labelled:
-    """The pictures of all classes, class by class; grey ones become colour where any is colour."""
-    images: list[NDArray[Any]] = []
-    labels: list[int] = []
-    for label, name in enumerate(classes):
-        for entry in group.get(name, []):
-            image = _read_picture(entry, digits)
-            if images and image.shape[:2] != images[0].shape[:2]:
-                sizes = "{1}×{0} pixels, the ones before {3}×{2}".format(*image.shape[:2], *images[0].shape[:2])
-                raise _fault(entry.place, f"is of {sizes}: scale them alike, or ask for digit images (digits)")
-            images.append(image)
-            labels.append(label)
-    return Labelled(_stack(images), np.array(labels, np.int64))
-
-
-def _read_picture(entry: _Entry, digits: bool) -> NDArray[Any]:
-    """A digit image, (28, 28); or the pixels as they are, on white where they are transparent."""
-    try:
-        pixels = digit_image(entry.source()) if digits else load_pixels(entry.source())
-    except ImageError as error:
-        raise _fault(entry.place, str(error)) from error
-    if pixels.ndim == 2 or pixels.shape[2] == 3:
-        return pixels
-    white = np.float32(255 if pixels.dtype == np.uint8 else 1)
-    alpha = pixels[..., 3:] / white
-    mixed = pixels[..., :3] * alpha + white * (1 - alpha)
-    return mixed if white == 1 else np.rint(mixed).astype(np.uint8)
-
-
-def _stack(images: Sequence[NDArray[Any]]) -> Images:
-    """One array of pictures of one size: colour if any is, float32 if any is."""
-    if any(image.ndim == 3 for image in images):
-        images = [image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2) for image in images]
-    if any(image.dtype != np.uint8 for image in images):
-        images = [image if image.dtype != np.uint8 else image.astype(np.float32) / 255 for image in images]
-    return np.stack(images)

@@ -22,8 +22,8 @@ from zeronine.errors import ImageError
 Source = str | PathLike[str] | bytes | Image.Image | NDArray[Any]
 """Anything with pixels: a path, the bytes of an image file, a PIL image, an array."""
 
-Grey = NDArray[np.float32]
-"""(H, W) float32 in 0..1."""
+Grey = NDArray[Any]
+"""(H, W) float32 in 0..1; the type says Any because OpenCV's stubs forget the dtype."""
 
 SIDE, BOX = 28, 20
 """Pixels: the side of a digit image, and the longest side of the ink in it."""
@@ -50,15 +50,15 @@ def digit_image(source: Source) -> Grey:
     Raises:
         ImageError: the picture cannot be read, is too large, or is blank.
     """
-    grey = _grey(load_pixels(source))
+    grey = _grey(_shrink(load_pixels(source), WORKING_SIDE))
     if _is_digit_image(grey):
         return grey
     if _is_digit_image(1 - grey):
         return 1 - grey
-    return _normalise(_digit_only(_without_lines(_ink(_shrink(grey, WORKING_SIDE)))))
+    return _normalise(_digit_only(_without_lines(_ink(grey))))
 
 
-def plain_image(source: Source, shape: tuple[int, ...]) -> NDArray[np.float32]:
+def plain_image(source: Source, shape: tuple[int, ...]) -> NDArray[Any]:
     """A whole picture at the size that a network takes, for networks of other things than digits.
 
     Args:
@@ -199,22 +199,22 @@ def _grey(pixels: NDArray[Any]) -> Grey:
         return colour
     if colour.shape[2] == 4:
         colour = _on_paper(colour)
-    channels = colour.reshape(-1, 3)
-    if np.ptp(channels, axis=1).max() < 0.02:
-        return np.ascontiguousarray(colour.mean(axis=2))
+    red, green, blue = cv2.split(np.ascontiguousarray(colour))
+    if max(float(np.abs(red - green).max()), float(np.abs(green - blue).max())) < 0.02:
+        return green
     return _widest_axis(colour)
 
 
-def _on_paper(colour: NDArray[np.float32]) -> NDArray[np.float32]:
+def _on_paper(colour: NDArray[Any]) -> NDArray[Any]:
     """A picture with alpha on white paper, or on black where what can be seen of it is bright."""
     alpha = colour[..., 3:]
     visible = float((colour[..., :3] * alpha).sum() / max(3 * float(alpha.sum()), 1e-6))
     everywhere = float(alpha.min()) > 0.99
     paper = 1.0 if visible < 0.5 or everywhere else 0.0
-    return colour[..., :3] * alpha + paper * (1 - alpha)
+    return np.asarray(colour[..., :3] * alpha + paper * (1 - alpha))
 
 
-def _widest_axis(colour: NDArray[np.float32]) -> Grey:
+def _widest_axis(colour: NDArray[Any]) -> Grey:
     """Colour projected on the line from paper to what differs most from it: red ink is as dark as blue ink."""
     small = cv2.resize(colour, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA) if colour.size > 3e5 else colour
     flat = small.reshape(-1, 3)
@@ -222,7 +222,7 @@ def _widest_axis(colour: NDArray[np.float32]) -> Grey:
     distance = np.abs(flat - paper).sum(axis=1)
     ink = np.median(flat[distance >= np.quantile(distance, 0.98)], axis=0)
     weights = np.abs(ink - paper) + 0.1 * max(float(np.abs(ink - paper).max()), 0.05)
-    return (colour @ (weights / weights.sum()).astype(np.float32)).astype(np.float32)
+    return np.asarray(colour @ (weights / weights.sum()), np.float32)
 
 
 def _is_digit_image(grey: Grey) -> bool:
@@ -243,10 +243,13 @@ def _centre_of_mass(ink: Grey) -> tuple[float, float]:
     )
 
 
-def _shrink(grey: Grey, side: int) -> Grey:
+def _shrink(pixels: NDArray[Any], side: int) -> NDArray[Any]:
     """The picture with its longer side at most ``side`` pixels."""
-    factor = side / max(grey.shape)
-    return grey if factor >= 1 else cv2.resize(grey, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    factor = side / max(pixels.shape[:2])
+    if factor >= 1:
+        return pixels
+    size = max(1, round(pixels.shape[1] * factor)), max(1, round(pixels.shape[0] * factor))
+    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
 
 
 def _ink(grey: Grey) -> Grey:
@@ -315,7 +318,7 @@ def _paper(raised: Grey) -> Grey:
         kept = np.abs(residual) < 3 * 1.4826 * np.median(np.abs(residual[kept])) + 0.01
         if kept.mean() < 0.2:
             return np.full_like(raised, level)
-    return (_quadratic(raised.shape) @ surface).reshape(raised.shape).astype(np.float32)
+    return np.asarray(_quadratic(raised.shape) @ surface, np.float32).reshape(raised.shape)
 
 
 EVEN = 0.03
@@ -380,14 +383,14 @@ def _digit_only(ink: Grey) -> Grey:
     off_centre = np.hypot(*(centres / ink.shape[::-1] - 0.5).T)
     main = int((mass * (1 - off_centre) * np.where(edges > 0, 0.6, 1) * np.where(spans, 0.1, 1)).argmax())
     eligible = (mass > 0.01 * mass[main]) & ((edges == 0) | ((edges[main] > 0) & ~spans))
-    kept = _chained(boxes, main, eligible, mass)
+    kept = _chained(boxes, main, eligible, mass.astype(float))
     mine = cv2.dilate((kept[labels] & (labels > 0)).astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
     rows, columns = np.flatnonzero(mine.any(axis=1)), np.flatnonzero(mine.any(axis=0))
     return np.where(mine, ink, 0)[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
 def _at_edges(boxes: NDArray[np.float64], shape: tuple[int, ...]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """For boxes (N, 4) of left, top, width, height: how many edges of the picture each touches; which are lines along one."""
+    """For boxes (N, 4) of left, top, width, height: edges that each touches; which are lines along one."""
     left, top, wide, high = boxes.T
     touches = np.stack([left <= 0, top <= 0, left + wide >= shape[1], top + high >= shape[0]])
     level = (wide >= 0.8 * shape[1]) & (high < 0.1 * shape[0])
@@ -425,7 +428,7 @@ def _normalise(ink: Grey) -> Grey:
     missing = fine * THINNEST - _stroke_width(ink)
     if missing >= 1:
         reach = round(missing) | 1
-        ink = cv2.copyMakeBorder(ink, *[reach // 2] * 4, cv2.BORDER_CONSTANT, value=0.0)
+        ink = np.pad(ink, reach // 2)
         ink = cv2.dilate(ink, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
     box = _fit(ink, BOX)
     row, column = _centre_of_mass(box)

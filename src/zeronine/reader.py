@@ -214,7 +214,7 @@ class Reader:
 
     def _answers(self, batch: list[NDArray[np.float32] | ImageError]) -> Iterator[Prediction]:
         images = [image for image in batch if not isinstance(image, ImageError)]
-        rows = iter(self.probabilities(np.stack(images)) if images else ())
+        rows = iter(self.probabilities(np.stack(images)) if images else np.zeros((0, 10), np.float32))
         for image in batch:
             if isinstance(image, ImageError):
                 nothing = np.zeros(len(self.classes), np.float32)

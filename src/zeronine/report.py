@@ -19,11 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from zeronine import data
 from zeronine.errors import DataError, MissingExtra
 from zeronine.evaluate import Evaluation, evaluate
+from zeronine.train import predicted_split
 from zeronine.train.run import Run, replaced
-from zeronine.train.tutorials import TUTORIALS, divide, override
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

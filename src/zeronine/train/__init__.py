@@ -12,9 +12,11 @@ import numpy as np
 from zeronine import data as datasets
 from zeronine.data import Split
 from zeronine.errors import DataError, MissingExtra, RecipeError
+from zeronine.train.keras_loop import divide, train_tutorial
+from zeronine.train.keras_loop import layers as tutorial_layers
 from zeronine.train.run import Progress, Run
-from zeronine.train.tutorials import TUTORIALS, divide, override, train_tutorial
-from zeronine.train.tutorials import layers as tutorial_layers
+from zeronine.train.settings import override
+from zeronine.train.tutorials import TUTORIALS
 
 __all__ = ["Described", "Progress", "Run", "describe", "names", "predicted_split", "train"]
 

@@ -6,8 +6,12 @@ parity is measured with the Reader itself, on every test image. Writes the card,
 
 import json
 import logging
+import pickle
 import shutil
+import tempfile
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from hashlib import file_digest
 from pathlib import Path
@@ -23,9 +27,9 @@ from zeronine.evaluate import Evaluation, evaluate
 from zeronine.formats import DIGITS
 from zeronine.reader import Reader
 from zeronine.train import predicted_split
+from zeronine.train.keras_loop import use_engine
 from zeronine.train.loop import untrained
 from zeronine.train.run import Run
-from zeronine.train.tutorials import use_engine
 
 KERAS_FILES = (".keras", ".h5", ".hdf5")
 
@@ -175,7 +179,7 @@ def _module(run: Run) -> torch.nn.Module:
     network = untrained(config["recipe"], config["settings"], len(config["classes"]))
     try:
         network.load_state_dict(torch.load(run.folder / "model.pt", weights_only=True))
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, pickle.UnpicklingError) as error:
         raise ModelError(f"{run.folder / 'model.pt'} does not open ({error}): train again") from error
     return Answering(network, (1, *config["input_shape"]), logits=True).eval()
 
@@ -188,13 +192,42 @@ def _keras_module(path: Path) -> tuple[torch.nn.Module, tuple[int, ...]]:
     if not path.exists():
         raise ModelError(f"no such model: {path}")
     try:
-        model = keras.models.load_model(path, compile=False)
+        with _without_input_shapes(path) as readable:
+            model = keras.models.load_model(readable, compile=False)
     except Exception as error:  # Keras raises whatever its layers and h5py raise
         raise ModelError(f"{path} is no model that Keras opens ({error}): save it again with model.save") from error
     shape = model.input_shape[1:] if isinstance(model.input_shape, tuple) else ()
     if not shape or None in shape:
         raise ModelError(f"{path} does not take one image of a fixed size, its input shape is {model.input_shape}")
     return model.cpu(), tuple(shape)
+
+
+@contextmanager
+def _without_input_shapes(path: Path) -> Iterator[Path]:
+    """A Keras file that Keras 3.15 opens: files of Keras 2 have ``batch_input_shape`` on layers that no longer take it."""
+    if path.suffix == ".keras":
+        yield path
+        return
+    import h5py
+
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / path.name
+        shutil.copy(path, copy)
+        with h5py.File(copy, "r+") as file:
+            if "model_config" in file.attrs:
+                model = json.loads(file.attrs["model_config"])
+                _move_input_shape(model["config"])
+                file.attrs["model_config"] = json.dumps(model)
+        yield copy
+
+
+def _move_input_shape(model: Any) -> None:
+    """Take the shape off a sequential model's first layer, and give it an input layer where it has none."""
+    layers = model["layers"] if isinstance(model, dict) else model
+    shapes = [layer["config"].pop("batch_input_shape", None) for layer in layers if layer["class_name"] != "InputLayer"]
+    if shapes and shapes[0] and layers[0]["class_name"] != "InputLayer":
+        given = {"batch_input_shape": shapes[0], "dtype": "float32", "name": "pixels"}
+        layers.insert(0, {"class_name": "InputLayer", "config": given})
 
 
 def _write_onnx(module: torch.nn.Module, shape: tuple[int, ...], path: Path) -> None:

@@ -50,6 +50,12 @@ class Conv6(nn.Module):
         logits: torch.Tensor = self.answer(self.features((images - MEAN) / STANDARD_DEVIATION))
         return logits
 
+    def sharpen(self, temperature: float) -> None:
+        """Divide all logits from now on by a temperature."""
+        with torch.no_grad():
+            for parameter in self.answer.parameters():
+                parameter.div_(temperature)
+
 
 MEAN, STANDARD_DEVIATION = 0.1307, 0.3081
 """Of all pixels of MNIST's 60,000 training images, in 0..1."""

@@ -1,10 +1,10 @@
 """Our recipes: one literal table. Each row holds all that decides a training, and what it reached."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from torch import nn
-
+from zeronine.errors import RecipeError
 from zeronine.train.augment import Augmentation
 from zeronine.train.networks import Conv6
 
@@ -20,6 +20,9 @@ class Settings:
         weight_decay: AdamW's, on weights with two or more axes.
         label_smoothing: share of each label that is spread over all classes.
         averaging: decay per step of the running average of the weights; 0 for none.
+        temperature: what logits are divided by after training, so that probabilities are as high as they should
+            be: label smoothing leaves them too low. 0.45 has the least log loss on 5,000 held-out training images
+            (0.0137; 0.1097 as trained).
         widths: channels of the convolutions.
         validation: training images kept out, stratified, to choose things by; 0 for a final run.
         rotation: degrees; this and the rest say how far images are bent, see ``Augmentation``.
@@ -28,6 +31,9 @@ class Settings:
         shift: pixels of 28.
         elastic: pixels of 28.
         stroke: 0..1, towards strokes one pixel thicker or thinner.
+
+    Raises:
+        RecipeError: a value is out of its range.
     """
 
     epochs: int = 16
@@ -36,14 +42,31 @@ class Settings:
     weight_decay: float = 0.05
     label_smoothing: float = 0.1
     averaging: float = 0.998
+    temperature: float = 0.45
     widths: tuple[int, ...] = (16, 16, 32, 32, 64, 64)
     validation: int = 0
     rotation: float = 12.0
     scale: float = 0.12
     shear: float = 0.2
     shift: float = 2.5
-    elastic: float = 0.6
+    elastic: float = 0.3
     stroke: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise RecipeError(f"{name} is {getattr(self, name)}: it must be 1 or more")
+        if len(self.widths) != 6 or min(self.widths) < 1:
+            raise RecipeError(f"widths is {self.widths}: it must be six whole numbers of 1 or more")
+        for name in ("learning_rate", "temperature"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise RecipeError(f"{name} is {getattr(self, name)}: it must be greater than 0")
+        for name in ("label_smoothing", "averaging", "scale"):
+            if not 0 <= getattr(self, name) < 1:
+                raise RecipeError(f"{name} is {getattr(self, name)}: it must be 0 or more and less than 1")
+        for name in ("weight_decay", "validation", "rotation", "shear", "shift", "elastic", "stroke"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise RecipeError(f"{name} is {getattr(self, name)}: it must be 0 or more")
 
     @property
     def augmentation(self) -> Augmentation:
@@ -69,7 +92,7 @@ class Recipe:
     name: str
     summary: str
     training: str
-    network: Callable[[tuple[int, ...], int], nn.Module]
+    network: Callable[[tuple[int, ...], int], Conv6]
     settings: Settings = Settings()
     data: str = "mnist"
     published: str = ""

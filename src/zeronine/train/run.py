@@ -88,11 +88,13 @@ class Run:
             RecipeError: the folder holds another run, or other files.
         """
         if not (self.folder / "config.json").exists():
-            if self.folder.exists() and any(self.folder.iterdir()):
+            if self.folder.exists() and any(not path.name.startswith(".") for path in self.folder.iterdir()):
                 raise RecipeError(f"{self.folder} is not empty and holds no run: choose another folder with --out")
             self.folder.mkdir(parents=True, exist_ok=True)
+            self._sweep()
             self.write_config(config)
             return
+        self._sweep()
         present, wanted = self.config, json.loads(json.dumps(config))
         for key in SAME_RUN:
             if present.get(key) != wanted.get(key):
@@ -100,6 +102,11 @@ class Run:
                     f"{self.folder} holds another run ({key}: {present.get(key)}, now {wanted.get(key)}): "
                     "choose another folder with --out"
                 )
+
+    def _sweep(self) -> None:
+        """Remove the half-written files that a kill left behind."""
+        for path in self.folder.rglob(".*.part.*"):
+            path.unlink(missing_ok=True)
 
     def write_config(self, config: Mapping[str, Any]) -> None:
         """Write ``config.json``."""
@@ -124,7 +131,7 @@ class Run:
 @contextmanager
 def replaced(path: Path) -> Iterator[Path]:
     """A temporary name beside ``path`` to write to; renamed to it when the block ends well, else removed."""
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    temporary = path.with_name(f".{os.getpid()}.{path.stem}.part{path.suffix}")
     try:
         yield temporary
         temporary.replace(path)

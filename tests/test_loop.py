@@ -1,0 +1,174 @@
+"""Our training loop: it learns, goes on after a kill as if nothing had been, and runs in several processes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from zeronine import data
+from zeronine.errors import RecipeError
+from zeronine.train import Run, describe, predicted_split, train
+from zeronine.train.augment import Augmentation
+from zeronine.train.loop import train_recipe
+from zeronine.train.networks import Conv6
+
+QUICK = {"epochs": 3, "widths": "4,4,8,8,8,8", "batch_size": 64}
+
+
+class Killed(Exception):
+    pass
+
+
+def same(first: Run, second: Run) -> bool:
+    """Whether two runs ended alike, bit by bit."""
+    weights = [torch.load(run.folder / "model.pt", weights_only=True) for run in (first, second)]
+    figures = [[{**row, "seconds": 0} for row in run.history] for run in (first, second)]
+    return (
+        all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+        and np.array_equal(first.predictions[0], second.predictions[0])
+        and figures[0] == figures[1]
+    )
+
+
+def test_the_network_is_the_published_one() -> None:
+    assert sum(weight.numel() for weight in Conv6().parameters()) == 72_666
+    rows = describe("standard").layers
+    assert sum(row[2] for row in rows) == 72_666
+    assert rows[-1][1] == (10,)
+
+
+def test_it_learns(digits: data.Dataset, tmp_path: Path) -> None:
+    run = train_recipe("standard", digits, out=tmp_path / "run", settings={"epochs": 6, "batch_size": 64})
+    assert run.accuracy > 0.9
+    assert [row["epoch"] for row in run.history] == [1, 2, 3, 4, 5, 6]
+    assert run.history[-1]["loss"] < run.history[0]["loss"]
+    assert run.config["predictions_of"] == "test"
+    assert run.config["seconds"] > 0
+    assert not (run.folder / "checkpoint").exists()
+
+
+def test_the_same_seed_gives_the_same_run(digits: data.Dataset, tmp_path: Path) -> None:
+    runs = [train_recipe("standard", digits, out=tmp_path / str(i), settings=QUICK, seed=5) for i in range(2)]
+    assert same(*runs)
+    other = train_recipe("standard", digits, out=tmp_path / "other", settings=QUICK, seed=6)
+    assert not same(runs[0], other)
+
+
+@pytest.mark.parametrize("step", [1, 21, 22, 23, 60])
+def test_a_run_that_broke_off_ends_as_one_that_did_not(digits: data.Dataset, tmp_path: Path, step: int) -> None:
+    whole = train_recipe("standard", digits, out=tmp_path / "whole", settings=QUICK | {"validation": 100})
+
+    def kill(done: int, total: int, figures: object) -> None:
+        if done >= step:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train_recipe("standard", digits, out=tmp_path / "broken", settings=QUICK | {"validation": 100}, progress=kill)
+    broken = Run(tmp_path / "broken")
+    assert not broken.finished
+    train_recipe("standard", digits, out=tmp_path / "broken", settings=QUICK | {"validation": 100})
+    assert same(whole, broken)
+    assert "val_accuracy" in broken.history[0]
+
+
+def test_a_killed_process_leaves_a_run_that_can_go_on(digits: data.Dataset, tmp_path: Path) -> None:
+    code = (
+        "from zeronine.train import train\n"
+        f"train('standard', data='optdigits', digits=True, out={str(tmp_path / 'killed')!r}, settings={QUICK!r})"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code])
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "killed" / "checkpoint" / "state.pt").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    killed = train("standard", data="optdigits", digits=True, out=tmp_path / "killed", settings=QUICK)
+    whole = train("standard", data="optdigits", digits=True, out=tmp_path / "whole", settings=QUICK)
+    assert same(whole, killed)
+    assert [path.name for path in killed.folder.glob(".*")] == []
+
+
+def test_a_finished_run_is_not_trained_again(digits: data.Dataset, tmp_path: Path) -> None:
+    run = train_recipe("standard", digits, out=tmp_path / "run", settings=QUICK)
+    before = (run.folder / "model.pt").stat().st_mtime_ns
+    train_recipe("standard", digits, out=tmp_path / "run", settings=QUICK)
+    assert (run.folder / "model.pt").stat().st_mtime_ns == before
+
+
+def test_another_run_is_not_overwritten(digits: data.Dataset, tmp_path: Path) -> None:
+    train_recipe("standard", digits, out=tmp_path / "run", settings=QUICK)
+    with pytest.raises(RecipeError, match="seed"):
+        train_recipe("standard", digits, out=tmp_path / "run", settings=QUICK, seed=1)
+    (tmp_path / "letters").mkdir()
+    (tmp_path / "letters" / "diary.txt").write_text("mine")
+    with pytest.raises(RecipeError, match="holds no run"):
+        train_recipe("standard", digits, out=tmp_path / "letters", settings=QUICK)
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"epoch": 3}, "epochs"),
+        ({"epochs": "many"}, "whole number"),
+        ({"epochs": 0}, "epochs"),
+        ({"batch_size": 5000}, "batch_size"),
+        ({"validation": 2000}, "validation"),
+        ({"learning_rate": -1}, "learning_rate"),
+        ({"widths": "8,8"}, "widths"),
+        ({"averaging": 1.5}, "averaging"),
+        ({"elastic": -1}, "elastic"),
+    ],
+)
+def test_settings_that_make_no_sense(
+    digits: data.Dataset, tmp_path: Path, settings: dict[str, object], says: str
+) -> None:
+    with pytest.raises(RecipeError, match=says):
+        train_recipe("standard", digits, out=tmp_path / "run", settings=settings)
+    assert not (tmp_path / "run").exists()
+
+
+def test_data_without_a_test_part_is_measured_on_what_was_learned(digits: data.Dataset, tmp_path: Path) -> None:
+    alone = data.Dataset("optdigits", digits.train, digits.train.take(slice(0)), digits.classes)
+    run = train_recipe("standard", alone, out=tmp_path / "run", settings=QUICK | {"epochs": 1})
+    assert run.config["predictions_of"] == "train"
+    assert len(run.predictions[1]) == len(digits.train)
+
+
+def test_the_predicted_images_are_found_again(digits: data.Dataset, tmp_path: Path) -> None:
+    run = train("standard", data="optdigits", digits=True, out=tmp_path / "run", settings=QUICK | {"epochs": 1})
+    assert np.array_equal(predicted_split(run).images, digits.test.images)
+
+
+def test_two_processes_learn_as_one_network(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    settings = [part for name, value in QUICK.items() for part in ("--set", f"{name}={value}")]
+    arguments = ["train", "standard", "--data", "optdigits", "--digits", "--out", str(tmp_path / "run"), *settings]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    subprocess.run([*command, "-m", "zeronine", *arguments], check=True, env=environment, capture_output=True)
+    run = Run(tmp_path / "run")
+    assert run.config["processes"] == 2
+    assert run.accuracy > 0.25
+    assert json.loads((run.folder / "config.json").read_text())["seconds"] > 0
+
+
+def test_augmentation_is_its_generators_alone() -> None:
+    bend = Augmentation(rotation=12, scale=0.12, shear=0.2, shift=2.5, elastic=0.6, stroke=0.5)
+    images = torch.rand(4, 1, 28, 28)
+    first, second = (bend(images, torch.Generator().manual_seed(3)) for _ in range(2))
+    assert torch.equal(first, second)
+    assert not torch.equal(first, bend(images, torch.Generator().manual_seed(4)))
+    assert first.min() >= 0
+    assert first.max() <= 1
+
+
+def test_no_augmentation_leaves_images_alone() -> None:
+    images = torch.rand(4, 1, 28, 28)
+    still = Augmentation(rotation=0, scale=0, shear=0, shift=0, elastic=0, stroke=0)
+    assert torch.allclose(still(images, torch.Generator()), images, atol=1e-5)

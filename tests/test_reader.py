@@ -1,0 +1,163 @@
+"""The Reader: models of every make and shape, predictions, refusals."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from zeronine import Reader
+from zeronine.errors import ModelError
+from zeronine.image import digit_image
+from zeronine.reader import BATCH, MODELS, SHIPPED
+
+EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*-[0-9].*"))
+
+
+class Constant:
+    """A network that always answers 3; it keeps what it was fed."""
+
+    def __init__(self, shape: tuple[int, ...], logits: bool = False) -> None:
+        self.shape, self.logits = shape, logits
+        self.fed = np.zeros(0, np.float32)
+
+    def __call__(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        self.fed = inputs
+        outputs = np.zeros((len(inputs), 10), np.float32)
+        outputs[:, 3] = 5 if self.logits else 1
+        return outputs
+
+
+def test_the_shipped_model_reads_the_examples() -> None:
+    reader = Reader()
+    assert len(EXAMPLES) == 6
+    assert {path.name: str(reader.predict(path).digit) for path in EXAMPLES} == {
+        path.name: path.stem.split("-")[1] for path in EXAMPLES
+    }
+
+
+def test_a_prediction(seven: NDArray[np.float32]) -> None:
+    prediction = Reader().predict(seven)
+    assert prediction.digit == 7
+    assert (prediction.rejected, prediction.reason, prediction.detail) == (False, "", "")
+    assert prediction.probabilities.shape == (10,)
+    assert prediction.probabilities.sum() == pytest.approx(1, abs=1e-5)
+    assert prediction.confidence == pytest.approx(float(prediction.probabilities.max()))
+    assert prediction.top(2)[0][0] == "7"
+    assert json.loads(json.dumps(prediction.as_dict())).keys() == {
+        "digit",
+        "confidence",
+        "rejected",
+        "reason",
+        "probabilities",
+    }
+
+
+def test_refusals_do_not_stop_the_others(seven: NDArray[np.float32], tmp_path: Path) -> None:
+    sources = [seven, np.zeros((28, 28)), b"text", tmp_path / "none.png", 1 - seven]
+    predictions = list(Reader().predict_many(sources))
+    assert [prediction.digit for prediction in predictions] == [7, None, None, None, 7]
+    assert [prediction.reason for prediction in predictions] == ["", "blank", "unreadable", "unreadable", ""]
+    assert all(prediction.rejected == bool(prediction.detail) for prediction in predictions)
+
+
+def test_many_pictures_come_out_in_order(seven: NDArray[np.float32]) -> None:
+    blank = np.zeros((28, 28))
+    digits = [prediction.digit for prediction in Reader().predict_many([seven, blank] * BATCH)]
+    assert digits == [7, None] * BATCH
+
+
+def test_batches_answer_as_single_pictures_do(digits: object, seven: NDArray[np.float32]) -> None:
+    reader = Reader()
+    images = np.stack([digit_image(np.roll(seven, shift, 1)) for shift in range(5)])
+    together = reader.probabilities(images)
+    alone = np.concatenate([reader.probabilities(image[None]) for image in images])
+    assert together == pytest.approx(alone, abs=1e-6)
+    assert reader.probabilities(images[:0]).shape == (0, 10)
+
+
+@pytest.mark.parametrize(
+    ("shape", "side"), [((784,), 28), ((400,), 20), ((64,), 8), ((28, 28, 1), 28), ((1, 28, 28), 28), ((1, 32, 32), 32)]
+)
+def test_networks_of_other_shapes(seven: NDArray[np.float32], shape: tuple[int, ...], side: int) -> None:
+    network = Constant(shape)
+    reader = Reader(network)
+    assert reader.predict(seven).digit == 3
+    assert reader.shape == (side, side)
+    assert network.fed.shape == (1, *shape)
+
+
+def test_column_by_column(seven: NDArray[np.float32]) -> None:
+    rows, columns = Constant((400,)), Constant((400,))
+    Reader(rows).predict(seven)
+    Reader(columns, order="column").predict(seven)
+    assert np.array_equal(columns.fed.reshape(20, 20).T, rows.fed.reshape(20, 20))
+
+
+@pytest.mark.parametrize("shape", [(32, 32, 3), (3, 32, 32)])
+def test_colour_networks_get_colour(shape: tuple[int, ...]) -> None:
+    network = Constant(shape)
+    red = np.zeros((64, 64, 3), np.uint8)
+    red[..., 0] = 255
+    assert Reader(network).predict(red).digit == 3
+    assert network.fed.reshape(shape).max(axis=(0, 1) if shape[-1] == 3 else (1, 2)).tolist() == [1, 0, 0]
+
+
+def test_logits_become_probabilities(seven: NDArray[np.float32]) -> None:
+    prediction = Reader(Constant((28, 28), logits=True)).predict(seven)
+    assert prediction.probabilities.sum() == pytest.approx(1)
+    assert prediction.confidence == pytest.approx(np.exp(5) / (np.exp(5) + 9))
+
+
+def test_an_onnx_file_alone(seven: NDArray[np.float32], tmp_path: Path) -> None:
+    path = tmp_path / "mine.onnx"
+    shutil.copy(MODELS / SHIPPED / "model.onnx", path)
+    reader = Reader(path)
+    assert reader.predict(seven).digit == 7
+    assert reader.classes == tuple("0123456789")
+
+
+@pytest.mark.parametrize(
+    ("files", "name", "says"),
+    [
+        ({}, "nothing", "no such model"),
+        ({"mine.txt": b"x"}, "mine.txt", "no .onnx file or model folder"),
+        ({"mine.onnx": b"x"}, "mine.onnx", "export it again"),
+        ({"mine/notes.txt": b"x"}, "mine", "no card.json"),
+        ({"mine/card.json": b"{"}, "mine", "damaged"),
+        ({"mine/card.json": b"{}"}, "mine", "no such model"),
+    ],
+)
+def test_models_that_do_not_open(tmp_path: Path, files: dict[str, bytes], name: str, says: str) -> None:
+    for file, content in files.items():
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).write_bytes(content)
+    with pytest.raises(ModelError, match=says):
+        Reader(tmp_path / name)
+
+
+@pytest.mark.parametrize("shape", [(785,), (28, 20), (4, 28, 28), (5, 5, 5, 5)])
+def test_networks_that_take_no_images(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ModelError, match="no square grey or colour image"):
+        Reader(Constant(shape))
+
+
+def test_images_of_another_shape_are_refused() -> None:
+    with pytest.raises(ModelError, match="takes images of"):
+        Reader().probabilities(np.zeros((2, 20, 20), np.float32))
+
+
+@pytest.mark.parametrize("call", ["Reader().predict(sys.argv[1])", "main()"])
+def test_recognising_needs_no_training_stack(call: str) -> None:
+    code = (
+        "import sys; from zeronine import Reader; from zeronine.cli import main\n"
+        f"sys.argv = ['zeronine', {'sys.argv[1]' if 'Reader' in call else repr('predict') + ', sys.argv[1]'}]\n"
+        f"try: {call}\nexcept SystemExit as stop: assert not stop.code\n"
+        "heavy = {'torch', 'keras', 'tensorflow', 'jax', 'scipy', 'sklearn', 'matplotlib', 'onnx', 'jinja2'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(EXAMPLES[0])], check=True, capture_output=True)
