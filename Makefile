@@ -3,10 +3,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test check engines format clean
+.PHONY: demo test check engines format docs clean
 
 demo: .venv/train
-	$(BIN)/python examples/demo.py
+	rm -rf demo
+	$(BIN)/zeronine train dense-25-15 --data optdigits --digits --out demo/run
+	$(BIN)/zeronine predict examples
 
 test: check
 	$(BIN)/python -m pytest
@@ -41,6 +43,9 @@ format: .venv/dev
 .venv/engines: .venv/dev
 	$(BIN)/pip install -q -c constraints.txt -e '.[train,tensorflow,jax]'
 	touch $@
+
+docs: .venv/dev
+	$(BIN)/python -m typer zeronine.cli utils docs --name zeronine --output docs/cli.md
 
 clean:
 	rm -rf .venv build dist demo .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -1,12 +1,14 @@
 """The Reader: models of every make and shape, predictions, refusals."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import photos
 import pytest
 from numpy.typing import NDArray
 
@@ -161,3 +163,11 @@ def test_recognising_needs_no_training_stack(call: str) -> None:
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code, str(EXAMPLES[0])], check=True, capture_output=True)
+
+
+def test_real_drawings_and_photos() -> None:
+    folder = Path(os.environ.get("ZERONINE_DATA_DIR", "")) / "photos"
+    if not (folder / "labels.csv").exists():
+        pytest.skip("needs photos/ in ZERONINE_DATA_DIR")
+    answers = photos.read(folder)
+    assert sum(photos.right(row, said) for row, said in answers) / len(answers) >= 0.96

@@ -16,6 +16,7 @@ from sklearn.datasets import load_digits
 
 from zeronine.data import Dataset, Split
 from zeronine.errors import MissingExtra, RecipeError
+from zeronine.train import keras_loop
 from zeronine.train.keras_loop import Plan, divide, layers, train_tutorial, use_engine
 from zeronine.train.run import Run
 from zeronine.train.settings import override
@@ -164,7 +165,7 @@ def test_text_is_read_as_the_setting_wants_it() -> None:
             {"filters": "8"},
             "no setting 'filters' here: choose from activation, batch_size, dropout,",
         ),
-        ("dense-25-15", {"iterations": 9}, "epochs, holdout, learning_rate, units"),
+        ("dense-25-15", {"iterations": 9}, "epochs, holdout, layers, learning_rate, units"),
         ("dense-25-15", {"epochs": "many"}, "epochs is 'many': it must be a whole number"),
         ("dense-25-15", {"epochs": 2.5}, "it must be a whole number"),
         ("dense-25-15", {"epochs": True}, "it must be a whole number"),
@@ -478,3 +479,15 @@ def test_killed_at_random_moments_it_ends_the_same(tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr
     assert int(result.stdout) >= 2
     assert_same(Run(tmp_path / "killed"), Run(tmp_path / "whole"))
+
+
+@pytest.mark.parametrize(("layers", "units"), [(1, (25,)), (2, (25, 15)), (4, (25, 15, 15, 15))])
+def test_a_number_of_layers_repeats_the_last_width(layers: int, units: tuple[int, ...]) -> None:
+    assert override(TUTORIALS["dense-25-15"].settings, {"layers": layers}).units == units
+
+
+def test_widths_and_their_number_go_together() -> None:
+    assert override(TUTORIALS["dense-25-15"].settings, {"units": "40", "layers": "3"}).units == (40, 40, 40)
+    for wrong in (0, -1, 10**6):
+        with pytest.raises(RecipeError, match="layers"):
+            override(TUTORIALS["dense-25-15"].settings, {"layers": wrong})

@@ -131,7 +131,8 @@ def recipes(
         _print(table)
         return
     recipe = describe(name)
-    table = _table("layer", "output", "parameters", title=f"{name}: {recipe.summary}")
+    typer.echo(f"{name}: {recipe.summary}")
+    table = _table("layer", "output", "parameters")
     for layer, shape, parameters in recipe.layers:
         table.add_row(layer, "×".join(map(str, shape)), f"{parameters:,}" if parameters else "")
     table.add_row("in all", "", f"{sum(row[2] for row in recipe.layers):,}")
@@ -232,7 +233,8 @@ def evaluate(
     if as_json:
         typer.echo(json.dumps({"model": model, "data": data or "mnist", "split": part, **result.as_dict()}))
         return
-    _print(_evaluation(result, f"{model} on {data or 'mnist'}, {part}"))
+    typer.echo(f"{model} on {data or 'mnist'}, {part}")
+    _print(_evaluation(result))
     low, high = result.interval
     typer.echo(
         f"accuracy {100 * result.accuracy:.2f} % ({result.correct:,} of {result.count:,}), "
@@ -355,20 +357,20 @@ def _cells(prediction: "Prediction", top: int) -> list[str]:
     return [str(prediction.digit), f"{100 * prediction.confidence:.1f} %", *([others] if top > 1 else [])]
 
 
-def _evaluation(result: "Evaluation", title: str) -> "Table":
+def _evaluation(result: "Evaluation") -> "Table":
     """Precision and recall of each class."""
-    table = _table("class", "images", "precision", "recall", title=title)
+    table = _table("class", "images", "precision", "recall")
     for row in zip(result.classes, result.support, result.precision, result.recall, strict=True):
         name, support, precision, recall = row
         table.add_row(name, f"{support:,}", f"{100 * precision:.2f} %", f"{100 * recall:.2f} %")
     return table
 
 
-def _table(*columns: str, title: str | None = None) -> "Table":
+def _table(*columns: str) -> "Table":
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         right = column in ("confidence", "images", "parameters", "precision", "recall")
         table.add_column(column, justify="right" if right else "left", overflow="fold")

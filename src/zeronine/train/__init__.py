@@ -154,18 +154,24 @@ def predicted_split(run: Run) -> Split:
     dataset = datasets.load(place["name"], target=place["target"], digits=place["digits"])
     if dataset.sha256 != place["sha256"]:
         raise DataError(f"{place['name']} has changed since {run.folder} was trained: put it back, or train again")
-    if config["recipe"] in TUTORIALS:
-        tutorial = TUTORIALS[config["recipe"]]
-        parts = divide(tutorial, dataset, override(tutorial.settings, config["settings"]))
-    else:
-        from zeronine.train.loop import divide as divide_ours
-        from zeronine.train.recipes import Settings
-
-        parts = divide_ours(dataset, override(Settings(), config["settings"]))
-    split = parts[config["predictions_of"]]
+    split = _predicted(dataset, config)
     if not np.array_equal(split.labels, labels):
         raise DataError(f"{place['name']} is divided otherwise than when {run.folder} was trained: train again")
     return split
+
+
+def _predicted(dataset: datasets.Dataset, config: Mapping[str, Any]) -> Split:
+    """The data set's own test images, or what the recipe made of a set that has none."""
+    part = config["predictions_of"]
+    if part == "test" and len(dataset.test):
+        return dataset.test
+    if config["recipe"] in TUTORIALS:
+        tutorial = TUTORIALS[config["recipe"]]
+        return divide(tutorial, dataset, override(tutorial.settings, config["settings"]))[part]
+    from zeronine.train.loop import divide as divide_ours
+    from zeronine.train.recipes import Settings
+
+    return divide_ours(dataset, override(Settings(), config["settings"]))[part]
 
 
 def _need_torch() -> None:

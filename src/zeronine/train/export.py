@@ -204,7 +204,7 @@ def _keras_module(path: Path) -> tuple[torch.nn.Module, tuple[int, ...]]:
 
 @contextmanager
 def _without_input_shapes(path: Path) -> Iterator[Path]:
-    """A Keras file that Keras 3.15 opens: files of Keras 2 have ``batch_input_shape`` on layers that no longer take it."""
+    """A file that Keras 3.15 opens: Keras 2 wrote ``batch_input_shape`` for layers that no longer take it."""
     if path.suffix == ".keras":
         yield path
         return

@@ -81,7 +81,7 @@ def recipe_layers(name: str, classes: int) -> list[tuple[str, tuple[int, ...], i
 
     def add(layer: nn.Module, _: Any, output: torch.Tensor) -> None:
         parameters = sum(weight.numel() for weight in layer.parameters())
-        rows.append((str(layer), tuple(output.shape[1:]), parameters))
+        rows.append((_described(layer), tuple(output.shape[1:]), parameters))
 
     for layer in network.modules():
         if not list(layer.children()):
@@ -89,6 +89,23 @@ def recipe_layers(name: str, classes: int) -> list[tuple[str, tuple[int, ...], i
     with torch.inference_mode():
         network(torch.zeros(1, 1, *SHAPE))
     return rows
+
+
+def _described(layer: nn.Module) -> str:
+    """A layer in words: ``conv 3×3 16``."""
+    match layer:
+        case nn.Conv2d():
+            return f"conv {'×'.join(map(str, layer.kernel_size))} {layer.out_channels}"
+        case nn.Linear():
+            return f"dense {layer.out_features}"
+        case nn.MaxPool2d():
+            return f"max-pool {layer.kernel_size}×{layer.kernel_size}"
+        case nn.AdaptiveMaxPool2d():
+            return "global max-pool"
+        case nn.BatchNorm2d():
+            return "batch norm"
+        case _:
+            return type(layer).__name__.lower().replace("gelu", "GELU")
 
 
 def train_recipe(

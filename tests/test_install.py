@@ -1,0 +1,49 @@
+"""The wheel in an empty environment: it recognises a digit, is small, and says what a missing extra is."""
+
+import json
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SEVEN = ROOT / "examples" / "paper-7.jpg"
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bin folder of an environment that holds the wheel, without extras."""
+    folder = tmp_path_factory.mktemp("plain")
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)]
+    subprocess.run(build, check=True, capture_output=True)
+    venv.create(folder / "venv", with_pip=True)
+    commands = folder / "venv" / ("Scripts" if sys.platform == "win32" else "bin")
+    install = [str(commands / "python"), "-m", "pip", "install", "-q", "-c", str(ROOT / "constraints.txt")]
+    subprocess.run([*install, str(next(folder.glob("*.whl")))], check=True, capture_output=True)
+    return commands
+
+
+def test_it_recognises(plain: Path, tmp_path: Path) -> None:
+    command = [str(plain / "zeronine"), "predict", "--json", str(SEVEN)]
+    result = subprocess.run(command, check=True, capture_output=True, text=True, cwd=tmp_path)
+    assert json.loads(result.stdout)["digit"] == 7
+    assert result.stderr == ""
+
+
+def test_it_is_small(plain: Path) -> None:
+    packages = next((plain.parent / "lib").glob("python*")) if (plain.parent / "lib").exists() else plain.parent / "Lib"
+    without_pip = [path for path in packages.rglob("*") if path.is_file() and "/pip" not in path.as_posix()]
+    assert sum(path.stat().st_size for path in without_pip) <= 400e6
+
+
+@pytest.mark.parametrize(
+    "arguments", [["recipes"], ["train", "standard"], ["evaluate", "standard_v1"], ["predict", "-m", "x.h5", "y.png"]]
+)
+def test_a_missing_extra_is_one_line_that_names_the_command(plain: Path, tmp_path: Path, arguments: list[str]) -> None:
+    command = [str(plain / "zeronine"), *arguments]
+    result = subprocess.run(command, check=False, capture_output=True, text=True, cwd=tmp_path)
+    assert result.returncode == 1
+    assert result.stderr.count("\n") == 1
+    assert "pip install 'zeronine[train]'" in result.stderr
