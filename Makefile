@@ -7,7 +7,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 demo: .venv/train
 	rm -rf demo
-	$(BIN)/zeronine train dense-25-15 --data optdigits --digits --out demo/run
+	$(BIN)/zeronine train dense-128-256-512 --data optdigits --epochs 20 --out demo/run
 	$(BIN)/zeronine predict examples
 
 test: check

@@ -7,6 +7,7 @@ parity is measured with the Reader itself, on every test image. Writes the card,
 import json
 import logging
 import pickle
+import shlex
 import shutil
 import tempfile
 import warnings
@@ -26,7 +27,7 @@ from zeronine.errors import ModelError
 from zeronine.evaluate import Evaluation, evaluate
 from zeronine.formats import DIGITS
 from zeronine.reader import Reader
-from zeronine.train import predicted_split
+from zeronine.train import describe, predicted_split
 from zeronine.train.keras_loop import use_engine
 from zeronine.train.loop import untrained
 from zeronine.train.run import Run
@@ -305,6 +306,7 @@ def _card(run: Run, name: str, model: Path) -> dict[str, Any]:
         "settings": config["settings"],
         "engine": config["engine"],
         "data": config["data"],
+        "command": _command(config),
         "measured": {
             "on": config["predictions_of"],
             "count": result.count,
@@ -320,6 +322,20 @@ def _card(run: Run, name: str, model: Path) -> dict[str, Any]:
         "exported": datetime.now(UTC).isoformat(timespec="seconds"),
         "model": {"file": "model.onnx", "bytes": model.stat().st_size, "sha256": sha256},
     }
+
+
+def _command(config: dict[str, Any]) -> str:
+    """The command line that trains this run again."""
+    place, usual = config["data"], json.loads(json.dumps(describe(config["recipe"]).settings))
+    words = ["zeronine", "train", config["recipe"], "--data", place["name"], "--seed", str(config["seed"])]
+    words += ["--target", place["target"]] if place["target"] else []
+    words += ["--digits"] if place["digits"] else []
+    words += ["--engine", config["engine"]] if config["engine"] != "torch" else []
+    for name, value in config["settings"].items():
+        if value != usual[name]:
+            text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+            words += ["--set", f"{name}={text}"]
+    return shlex.join(words)
 
 
 def readme(card: dict[str, Any]) -> str:
@@ -357,6 +373,6 @@ Trained with {", ".join(f"{name} {number}" for name, number in card["versions"].
 
 To make it again:
 
-    zeronine train {card["recipe"]} --data {source["name"]} --seed {card["seed"]} --out run
+    {card["command"]} --out run
     zeronine export run --out {card["name"]}
 """

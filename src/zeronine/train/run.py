@@ -157,4 +157,14 @@ def versions(*packages: str) -> dict[str, str]:
 
 def hardware() -> dict[str, Any]:
     """Processor and cores of this machine."""
-    return {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()}
+    return {"processor": _processor(), "cores": os.cpu_count()}
+
+
+def _processor() -> str:
+    """Its name; Linux tells it in a file, where ``platform`` does not look."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or platform.machine())
