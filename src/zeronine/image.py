@@ -263,9 +263,10 @@ def _ink(grey: Grey) -> Grey:
     smooth = cv2.GaussianBlur(relief, (3, 3), 0) if min(grey.shape) > 64 else relief
     threshold = _otsu(smooth)
     noise = _noise(smooth[smooth <= threshold]) if min(grey.shape) > 64 else 0.0  # small pictures are all edges
-    threshold = max(threshold, LEAST_CONTRAST / 2, min(4 * noise, 0.5 * float(smooth.max())))
+    least = LEAST_CONTRAST / 4 if np.mean(relief == np.median(relief)) > 0.5 else LEAST_CONTRAST  # a clean drawing
+    threshold = max(threshold, least / 2, min(4 * noise, 0.5 * float(smooth.max())))
     strokes = smooth > threshold
-    if strokes.sum() < 3 or float(smooth.max()) < max(LEAST_CONTRAST, 6 * noise):
+    if strokes.sum() < 3 or float(smooth.max()) < max(least, 6 * noise):
         raise ImageError("blank", "nothing is written on it")
     full = float(np.median(smooth[strokes]))
     faint = max(0.25 * full, min(2 * noise, 0.5 * full))
@@ -334,37 +335,52 @@ def _quadratic(shape: tuple[int, ...]) -> NDArray[np.float64]:
 
 def _without_lines(ink: Grey) -> Grey:
     """Ink less the straight lines that run from edge to edge and are finer than the strokes: ruled paper, frames."""
-    if min(ink.shape) < 2 * SIDE:
+    if min(ink.shape) < LEAST_RULED:
         return ink
-    for across in (False, True):
-        turned = np.ascontiguousarray(ink.T) if across else ink
-        turned = _without_level_lines(turned)
-        ink = turned.T if across else turned
-    return np.ascontiguousarray(ink)
+    return np.ascontiguousarray(_without_level_lines(np.ascontiguousarray(_without_level_lines(ink).T)).T)
+
+
+LEAST_RULED, STEEPEST = 32, 0.25
+"""Pixels: in smaller pictures a line cannot be told from a stroke. Rise per run: steeper lines are strokes."""
 
 
 def _without_level_lines(ink: Grey) -> Grey:
-    """Ink less the lines from left to right that slope by at most a tenth."""
+    """Ink less the fine lines from left to right; less coarser ones too where the digit keeps off the edges."""
+    count, bands = cv2.connectedComponents(_level_lines(ink))
+    if count < 2:
+        return ink
+    outside = np.where(bands == 0, ink, 0)
+    margin = max(2, round(0.08 * ink.shape[1]))
+    apart = float(outside[:, :margin].sum() + outside[:, -margin:].sum()) < 0.02 * float(outside.sum())
+    limit = (1.3 if apart else 0.7) * _stroke_width(outside)  # beyond is the bar of a 4 or a 7 that fills the picture
+    for number in range(1, count):
+        band = bands == number
+        columns = (ink * band).sum(axis=0)
+        if min(columns[: margin // 2].min(), columns[-(margin // 2) :].min()) < 0.1:
+            continue  # it ends before the edge
+        thickness = float(np.quantile(columns, 0.25))
+        tall = np.ones((round(1.6 * thickness) + 2, 1), np.uint8)  # what stands higher than a line is a stroke on it
+        crossing = cv2.morphologyEx((ink > 0.3).astype(np.uint8), cv2.MORPH_OPEN, tall)
+        rest = np.where(band & (crossing == 0), 0, ink).astype(np.float32)
+        if thickness < limit and rest.sum() > 0.2 * ink.sum():
+            ink = rest
+    return ink
+
+
+def _level_lines(ink: Grey) -> NDArray[np.uint8]:
+    """1 where lines run from the left edge to the right, a little wider than they are, else 0: (H, W)."""
     height, width = ink.shape
     small = cv2.resize(ink, (64, max(64, 64 * height // width)), interpolation=cv2.INTER_AREA)
     rows = len(small)
     dark = cv2.dilate((small > 0.1).astype(np.uint8), np.ones((3, 1), np.uint8))
     left, right = np.meshgrid(np.arange(1, rows - 1), np.arange(1, rows - 1), indexing="ij")
-    gentle = np.abs(left - right) <= rows // 10
+    gentle = np.abs(left - right) * 64 / rows * height <= STEEPEST * width * 64
     ends = np.stack([left[gentle], right[gentle]], axis=1)
     lines = np.rint(ends[:, :1] + (ends[:, 1:] - ends[:, :1]) * np.linspace(0, 1, 64)).astype(int)
-    ends = ends[dark[lines, np.arange(64)].mean(axis=1) > 0.92]
-    if not len(ends):
-        return ink
-    found = np.zeros(ink.shape, np.uint8)
-    for start, end in (ends + 0.5) * height / rows:
-        cv2.line(found, (0, round(start)), (width - 1, round(end)), 1, max(3, 3 * height // rows))
-    tall = np.ones((max(3, height // 12), 1), np.uint8)  # what stands higher than a line is a stroke that crosses it
-    crossing = cv2.morphologyEx((ink > 0.3).astype(np.uint8), cv2.MORPH_OPEN, tall)
-    rest = np.where((found > 0) & (crossing == 0), 0, ink).astype(np.float32)
-    lines_width = float(ink.sum() - rest.sum()) / width / max(1, len(ends) / 8)
-    finer = lines_width < 0.7 * _stroke_width(rest)  # else it is the bar of a 4 or a 7 that fills the picture
-    return rest if finer and rest.sum() > 0.2 * ink.sum() else ink
+    band = np.zeros(ink.shape, np.uint8)
+    for start, end in (ends[dark[lines, np.arange(64)].mean(axis=1) > 0.92] + 0.5) * height / rows:
+        cv2.line(band, (0, round(start)), (width - 1, round(end)), 1, max(3, 3 * height // rows))
+    return band
 
 
 def _digit_only(ink: Grey) -> Grey:
@@ -390,7 +406,7 @@ def _digit_only(ink: Grey) -> Grey:
 
 
 def _at_edges(boxes: NDArray[np.float64], shape: tuple[int, ...]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """For boxes (N, 4) of left, top, width, height: edges that each touches; which are lines along one."""
+    """Of boxes (N, 4), left, top, width, height: edges that each touches; which are lines along one."""
     left, top, wide, high = boxes.T
     touches = np.stack([left <= 0, top <= 0, left + wide >= shape[1], top + high >= shape[0]])
     level = (wide >= 0.8 * shape[1]) & (high < 0.1 * shape[0])
