@@ -105,7 +105,7 @@ def test_colour_networks_get_colour(shape: tuple[int, ...]) -> None:
     network = Constant(shape)
     red = np.zeros((64, 64, 3), np.uint8)
     red[..., 0] = 255
-    assert Reader(network).predict(red).digit == 3
+    assert Reader(network, card={"classes": list("0123456789")}).predict(red).digit == 3
     assert network.fed.reshape(shape).max(axis=(0, 1) if shape[-1] == 3 else (1, 2)).tolist() == [1, 0, 0]
 
 

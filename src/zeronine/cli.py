@@ -101,19 +101,16 @@ def predict(
     reader = _reader(model, order)
     names = list(_pictures(images))
     sources = [sys.stdin.buffer.read() if name == "-" else name for name in names]
-    refused = 0
-    table = _table("image", "digit", "confidence", *(["next"] if top > 1 else []))
+    predictions: list[Prediction] = []
     with _progress("reading", len(names), show=not as_json and len(names) > 20) as step:
         for number, (name, prediction) in enumerate(zip(names, reader.predict_many(sources), strict=True), 1):
-            refused += prediction.rejected
+            predictions.append(prediction)
             step(number, {})
             if as_json:
                 typer.echo(json.dumps({"image": name, **prediction.as_dict()}, ensure_ascii=False))
-            else:
-                table.add_row(name, *_cells(prediction, top))
     if not as_json:
-        _print(table)
-    if refused:
+        _print(_predictions(names, predictions, top))
+    if any(prediction.rejected for prediction in predictions):
         raise typer.Exit(1)
 
 
@@ -349,12 +346,20 @@ def _setting(text: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
-def _cells(prediction: "Prediction", top: int) -> list[str]:
-    """Of a row of the table of predictions."""
-    if prediction.rejected:
-        return ["–", f"{prediction.reason}: {prediction.detail}"]
-    others = ", ".join(f"{name} {100 * chance:.1f} %" for name, chance in prediction.top(top)[1:])
-    return [str(prediction.digit), f"{100 * prediction.confidence:.1f} %", *([others] if top > 1 else [])]
+def _predictions(names: Iterable[str], predictions: list["Prediction"], top: int) -> "Table":
+    """A row per picture; columns for what is next likely and for refusals only where there is something in them."""
+    refused = any(prediction.rejected for prediction in predictions)
+    table = _table("image", "digit", "confidence", *(["next"] if top > 1 else []), *(["refused"] if refused else []))
+    for name, prediction in zip(names, predictions, strict=True):
+        others = ", ".join(f"{label} {100 * chance:.1f} %" for label, chance in prediction.top(top)[1:])
+        answer = ["–", "", ""] if prediction.rejected else [str(prediction.digit), _percent(prediction), others]
+        reason = f"{prediction.reason}: {prediction.detail}" if prediction.rejected else ""
+        table.add_row(name, *answer[: 3 if top > 1 else 2], *([reason] if refused else []))
+    return table
+
+
+def _percent(prediction: "Prediction") -> str:
+    return f"{100 * prediction.confidence:.1f} %"
 
 
 def _evaluation(result: "Evaluation") -> "Table":
@@ -393,11 +398,16 @@ def _progress(label: str, total: int | None, show: bool = True) -> Iterator[Any]
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, TextColumn("{task.fields[figures]}"), console=Console(stderr=True)) as bar:
-        task = bar.add_task(label, total=total, figures="")
+    bar = Progress(*columns, TextColumn("{task.fields[figures]}"), console=Console(stderr=True))
+    task = bar.add_task(label, total=total, figures="")
 
-        def step(done: int, figures: Any, in_all: int | None = total) -> None:
-            text = ", ".join(f"{name} {value:.4f}" for name, value in figures.items())
-            bar.update(task, completed=done, total=in_all, figures=text)
+    def step(done: int, figures: Any, in_all: int | None = total) -> None:
+        bar.start()  # only now, so that an error before the first step stands alone
+        text = ", ".join(f"{name} {value:.4f}" for name, value in figures.items())
+        bar.update(task, completed=done, total=in_all, figures=text)
 
+    try:
         yield step
+    finally:
+        if bar.live.is_started:
+            bar.stop()

@@ -126,10 +126,10 @@ def load_pixels(source: Source) -> NDArray[Any]:
         file = io.BytesIO(source) if isinstance(source, bytes) else Path(source)
         with Image.open(file) as image:
             return _from_pil(image)
-    except FileNotFoundError:
-        raise ImageError("unreadable", f"no such file: {source!r}") from None
-    except IsADirectoryError:
-        raise ImageError("unreadable", f"{source!r} is a folder: name the pictures in it") from None
+    except FileNotFoundError as error:
+        raise ImageError("unreadable", f"no such file: {error.filename}") from None
+    except IsADirectoryError as error:
+        raise ImageError("unreadable", f"{error.filename} is a folder: name the pictures in it") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise _too_large() from None
     except (OSError, SyntaxError, ValueError, EOFError) as error:
