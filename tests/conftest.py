@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # networks this small only wait for each other's threads
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray

@@ -1,4 +1,8 @@
-"""Training: one door for the tutorials' recipes and for ours. The only place that imports PyTorch and Keras."""
+"""Training: one door for the tutorials' recipes and for ours. The only place that imports PyTorch and Keras.
+
+Raises:
+    MissingExtra: on import, where PyTorch is not installed.
+"""
 
 import importlib.util
 from collections.abc import Mapping
@@ -17,6 +21,9 @@ from zeronine.train.keras_loop import layers as tutorial_layers
 from zeronine.train.run import Progress, Run
 from zeronine.train.settings import override
 from zeronine.train.tutorials import TUTORIALS
+
+if importlib.util.find_spec("torch") is None:
+    raise MissingExtra("train", "PyTorch")
 
 __all__ = ["Described", "Progress", "Run", "describe", "names", "predicted_split", "train"]
 
@@ -56,7 +63,6 @@ class Described:
 
 def names() -> tuple[str, ...]:
     """Of all recipes: the tutorials', then ours."""
-    _need_torch()
     from zeronine.train.recipes import RECIPES
 
     return (*TUTORIALS, *RECIPES)
@@ -172,8 +178,3 @@ def _predicted(dataset: datasets.Dataset, config: Mapping[str, Any]) -> Split:
     from zeronine.train.recipes import Settings
 
     return divide_ours(dataset, override(Settings(), config["settings"]))[part]
-
-
-def _need_torch() -> None:
-    if importlib.util.find_spec("torch") is None:
-        raise MissingExtra("train", "PyTorch")
