@@ -55,7 +55,7 @@ def digit_image(source: Source) -> Grey:
         return grey
     if _is_digit_image(1 - grey):
         return 1 - grey
-    return _normalise(_digit_only(_without_lines(_ink(grey))))
+    return _normalised(_digit_only(_without_lines(_ink(grey))))
 
 
 def plain_image(source: Source, shape: tuple[int, ...]) -> NDArray[Any]:
@@ -374,7 +374,7 @@ def _level_lines(ink: Grey) -> NDArray[np.uint8]:
     rows = len(small)
     dark = cv2.dilate((small > 0.1).astype(np.uint8), np.ones((3, 1), np.uint8))
     left, right = np.meshgrid(np.arange(1, rows - 1), np.arange(1, rows - 1), indexing="ij")
-    gentle = np.abs(left - right) * 64 / rows * height <= STEEPEST * width * 64
+    gentle = np.abs(left - right) * height / rows <= STEEPEST * width
     ends = np.stack([left[gentle], right[gentle]], axis=1)
     lines = np.rint(ends[:, :1] + (ends[:, 1:] - ends[:, :1]) * np.linspace(0, 1, 64)).astype(int)
     band = np.zeros(ink.shape, np.uint8)
@@ -437,7 +437,7 @@ def _chained(
         kept |= more
 
 
-def _normalise(ink: Grey) -> Grey:
+def _normalised(ink: Grey) -> Grey:
     """MNIST's rule on the ink of one digit: strokes wide enough to last, box 20, centre of mass in the middle."""
     fine = 4  # so many pixels per pixel of the result while strokes are thickened
     ink = _fit(ink, fine * BOX)

@@ -108,6 +108,7 @@ RECIPES = {
             training="mnist, all 60,000, bent anew each time: AdamW, one-cycle to 6e-3, label smoothing 0.1, "
             "batch 128, 16 epochs, averaged weights",
             network=Conv6,
+            claim="99.71 ± 0.01 % (seeds 0 and 1: 9,972 and 9,970 of 10,000), 710 s",
         ),
     )
 }

@@ -267,6 +267,7 @@ TUTORIALS = {
             one_hot=False,
             logits=True,
             published="predicts correctly most of the time",
+            claim="training images 99.46 ± 0.16 % (5 seeds), 16 s; with holdout=1000, those: 91.20 ± 0.28 % (5 seeds)",
         ),
         Tutorial(
             name="dense-128-256-512",
@@ -279,6 +280,7 @@ TUTORIALS = {
             one_hot=True,
             logits=False,
             published="97 % on the test set",
+            claim="97.70 ± 0.08 % (5 seeds), 106 to 239 s",
         ),
         Tutorial(
             name="dense-512-256-128",
@@ -292,6 +294,7 @@ TUTORIALS = {
             one_hot=True,
             logits=True,
             published="92.06 % on the test set",
+            claim="91.74 ± 0.14 % (5 seeds), 11 s; with as_published=false 94.21 ± 0.13 % (5 seeds), 27 s",
         ),
         Tutorial(
             name="conv-32-64",
