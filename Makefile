@@ -8,6 +8,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 demo: .venv/train
 	rm -rf demo
 	$(BIN)/zeronine train dense-128-256-512 --data optdigits --epochs 20 --out demo/run
+	@echo "Now the shipped model reads the pictures in examples/:"
 	$(BIN)/zeronine predict examples
 
 test: check

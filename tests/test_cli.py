@@ -77,8 +77,16 @@ def test_predict_a_folder(tmp_path: Path) -> None:
     assert status == 0
     assert [json.loads(line)["digit"] for line in text.splitlines()] == [3, 9, 7, 4, 5, 2]
     (tmp_path / "notes.txt").write_text("none")
-    with pytest.raises(Exception, match="holds no picture"):
-        run("predict", str(tmp_path))
+    (tmp_path / ".hidden.png").write_text("none")
+    status, text = run("predict", "--json", str(tmp_path), str(EXAMPLES / "screen-5.png"))
+    assert status == 1
+    assert [json.loads(line)["digit"] for line in text.splitlines()] == [None, 5]
+
+
+def test_names_are_shown_as_they_are(tmp_path: Path) -> None:
+    name = tmp_path / "[red]a[b] ü 数 .png"
+    name.write_bytes((EXAMPLES / "screen-5.png").read_bytes())
+    assert "[red]a[b] ü 数 .png" in run("predict", str(name))[1]
 
 
 def test_predict_standard_input() -> None:

@@ -92,14 +92,15 @@ def test_a_damaged_run_is_not_exported(runs: dict[str, Run], tmp_path: Path) -> 
 @pytest.mark.parametrize("file", ["", "model.keras", "model.h5"])
 def test_runs_and_their_files_are_measured_alike(runs: dict[str, Run], file: str) -> None:
     run = runs["conv-32-64"]
-    result, part = evaluate_model(run.folder / file, "optdigits")
-    assert part == "test"
+    result, name, part = evaluate_model(run.folder / file, "optdigits")
+    assert (name, part) == ("optdigits", "test")
     assert result.accuracy == run.accuracy
+    assert evaluate_model(run.folder)[0].accuracy == run.accuracy
 
 
 def test_logits_are_measured_as_probabilities(runs: dict[str, Run]) -> None:
     run = runs["dense-25-15"]
-    result, _ = evaluate_model(run.folder / "model.keras", "optdigits", digits=True)
+    result, *_ = evaluate_model(run.folder / "model.keras", "optdigits", digits=True)
     assert result.accuracy == run.accuracy
     assert result.log_loss == pytest.approx(evaluate_model(run.folder, "optdigits", digits=True)[0].log_loss, rel=1e-4)
 
@@ -113,7 +114,7 @@ def test_a_users_own_keras_file(tmp_path: Path, layout: str, form: str) -> None:
     shape = {"flat-400": (400,), "flat-784": (784,), "square": (28, 28), "channel": (28, 28, 1)}[layout]
     model = keras.Sequential([keras.Input(shape), keras.layers.Flatten(), keras.layers.Dense(10)])
     model.save(tmp_path / f"mine.{form}")
-    result, _ = evaluate_model(tmp_path / f"mine.{form}", "optdigits", split="test")
+    result, *_ = evaluate_model(tmp_path / f"mine.{form}", "optdigits", split="test")
     assert result.count == 360
 
 
@@ -122,9 +123,16 @@ def test_order_matters_to_a_network_of_columns(tmp_path: Path, runs: dict[str, R
     flat = turned.train.images.transpose(0, 2, 1).reshape(len(turned.train), -1)
     np.savez(tmp_path / "turned.npz", x_train=flat, y_train=turned.train.labels)
     run = train("dense-25-15", data=str(tmp_path / "turned.npz"), out=tmp_path / "run", settings={"epochs": 6})
-    keras_file = run.folder / "model.keras"
-    by_row, _ = evaluate_model(keras_file, "optdigits", digits=True)
-    by_column, _ = evaluate_model(keras_file, "optdigits", digits=True, order="column")
+    with pytest.raises(ModelError, match="flat row"):
+        evaluate_model(run.folder, order="column")
+    use_engine("torch")
+    import keras
+
+    trained = keras.models.load_model(run.folder / "model.keras")
+    flat = keras.Sequential([keras.Input((784,)), *trained.layers[1:]])
+    flat.save(tmp_path / "flat.keras")
+    by_row, *_ = evaluate_model(tmp_path / "flat.keras", "optdigits", digits=True)
+    by_column, *_ = evaluate_model(tmp_path / "flat.keras", "optdigits", digits=True, order="column")
     assert by_column.accuracy > by_row.accuracy + 0.2
 
 
@@ -152,5 +160,5 @@ def test_other_classes_than_the_model_knows(runs: dict[str, Run], tmp_path: Path
 
 
 def test_the_shipped_model_on_mnist(mnist: data.Dataset) -> None:
-    result, _ = evaluate_model("standard_v1", "mnist")
+    result, *_ = evaluate_model("standard_v1", "mnist")
     assert result.correct >= 9965

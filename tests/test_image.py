@@ -81,6 +81,9 @@ VARIANTS = {
     "alpha, black on nothing": lambda seven: np.dstack([np.zeros((120, 100, 3), np.uint8), as_bytes(seven)]),
     "alpha, white on nothing": lambda seven: np.dstack([np.full((120, 100, 3), 255, np.uint8), as_bytes(seven)]),
     "red on white": lambda seven: np.dstack([np.full((120, 100), 255, np.uint8), *[as_bytes(1 - seven)] * 2]),
+    "red on blue": lambda seven: coloured(seven, (30, 60, 220), (220, 30, 30)),
+    "green on pink": lambda seven: coloured(seven, (250, 190, 200), (20, 120, 60)),
+    "in a box": lambda seven: cv2.rectangle(as_bytes(1 - seven), (6, 6), (93, 113), 0, 2),
     "blue on yellow": lambda seven: np.dstack([*[as_bytes(1 - 0.8 * seven)] * 2, as_bytes(0.4 + 0.4 * seven)]),
     "grey on grey": lambda seven: ground(seven, 0.6, 0.45),
     "off-centre": lambda seven: np.pad(1 - seven, ((300, 10), (20, 250)), constant_values=1),
@@ -97,6 +100,11 @@ VARIANTS = {
     "frame": lambda seven: cv2.rectangle(as_bytes(1 - seven), (0, 0), (99, 119), 0, 2),
     "ruled": lambda seven: ruled(ground(seven)),
 }
+
+
+def coloured(seven: Grey, paper: tuple[int, ...], pen: tuple[int, ...]) -> NDArray[np.uint8]:
+    mix = seven[..., None]
+    return (np.array(paper) * (1 - mix) + np.array(pen) * mix).astype(np.uint8)
 
 
 def ruled(image: Grey) -> Grey:

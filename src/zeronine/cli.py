@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -63,9 +64,12 @@ DigitsOption = Annotated[bool, typer.Option("--digits", help="Make a 28×28 digi
 
 def main() -> None:
     """Run the command line; an error of ours is one line on standard error and exit status 1."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a file name must not end the run
     try:
         app()
-    except ZeronineError as error:
+    except (ZeronineError, OSError) as error:
         typer.echo(f"zeronine: {error}", err=True)
         sys.exit(1)
 
@@ -184,7 +188,7 @@ def train(
         "activation": activation,
     }
     overrides = {key: value for key, value in given.items() if value is not None} | dict(map(_setting, settings or ()))
-    with _progress(recipe, None) as step:
+    with _progress(recipe, None) as step, _going_on():
         run = train_recipe(
             recipe,
             data=data,
@@ -209,7 +213,9 @@ def train(
 @app.command()
 def evaluate(
     model: Annotated[str, typer.Argument(help="Run folder, model folder, .onnx, .keras or .h5 file.")],
-    data: DataOption = None,
+    data: Annotated[
+        str | None, typer.Option("--data", help="A named set or a path; the run's own set, or mnist, if not given.")
+    ] = None,
     target: TargetOption = None,
     digits: DigitsOption = False,
     split: Annotated[Part, typer.Option(help="Which part of the data.")] = Part.test,
@@ -219,18 +225,13 @@ def evaluate(
     """Measure a model: accuracy with a 95 % interval, precision and recall of each class, log loss."""
     from zeronine.train.export import evaluate_model
 
-    result, part = evaluate_model(
-        model,
-        data or "mnist",
-        split=split.value,
-        target=target,
-        digits=digits,
-        order=order.value if order else None,
+    result, name, part = evaluate_model(
+        model, data, split=split.value, target=target, digits=digits, order=order.value if order else None
     )
     if as_json:
-        typer.echo(json.dumps({"model": model, "data": data or "mnist", "split": part, **result.as_dict()}))
+        typer.echo(json.dumps({"model": model, "data": name, "split": part, **result.as_dict()}))
         return
-    typer.echo(f"{model} on {data or 'mnist'}, {part}")
+    typer.echo(f"{model} on {name}, {part}")
     _print(_evaluation(result))
     low, high = result.interval
     typer.echo(
@@ -311,6 +312,8 @@ def data_fetch(name: Annotated[str, typer.Argument(help="A named set.")]) -> Non
         paths = fetch(name, progress=lambda file, done, total: step(done, {}, total))
     for path in paths:
         typer.echo(str(path))
+    if not paths:
+        typer.echo(f"{name}: nothing to fetch, it comes with scikit-learn")
 
 
 def _reader(model: str | None, order: Order | None) -> Any:
@@ -328,15 +331,23 @@ def _reader(model: str | None, order: Order | None) -> Any:
 
 
 def _pictures(names: Iterable[str]) -> Iterator[str]:
-    """The names, a folder replaced by the pictures in it and below."""
+    """The names, a folder replaced by the pictures in it and below, hidden ones left out."""
     for name in names:
-        if name != "-" and Path(name).is_dir():
+        inside: list[Path] = []
+        if name not in ("", "-") and Path(name).is_dir():
             inside = [path for path in sorted(Path(name).rglob("*")) if path.suffix.lower() in PICTURES]
-            if not inside:
-                raise ZeronineError(f"{name} holds no picture ({' '.join(PICTURES)})")
-            yield from map(str, inside)
-        else:
-            yield name
+        shown = [str(path) for path in inside if not path.name.startswith(".")]
+        yield from shown or [name]
+
+
+@contextmanager
+def _going_on() -> Iterator[None]:
+    """Say on Ctrl-C that nothing is lost."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo("stopped; the same command goes on from the last whole epoch", err=True)
+        raise typer.Exit(130) from None
 
 
 def _setting(text: str) -> tuple[str, str]:
@@ -348,13 +359,15 @@ def _setting(text: str) -> tuple[str, str]:
 
 def _predictions(names: Iterable[str], predictions: list["Prediction"], top: int) -> "Table":
     """A row per picture; columns for what is next likely and for refusals only where there is something in them."""
+    from rich.markup import escape
+
     refused = any(prediction.rejected for prediction in predictions)
     table = _table("image", "digit", "confidence", *(["next"] if top > 1 else []), *(["refused"] if refused else []))
     for name, prediction in zip(names, predictions, strict=True):
         others = ", ".join(f"{label} {100 * chance:.1f} %" for label, chance in prediction.top(top)[1:])
         answer = ["–", "", ""] if prediction.rejected else [str(prediction.digit), _percent(prediction), others]
         reason = f"{prediction.reason}: {prediction.detail}" if prediction.rejected else ""
-        table.add_row(name, *answer[: 3 if top > 1 else 2], *([reason] if refused else []))
+        table.add_row(escape(name), *answer[: 3 if top > 1 else 2], *([escape(reason)] if refused else []))
     return table
 
 
@@ -385,7 +398,8 @@ def _table(*columns: str) -> "Table":
 def _print(table: "Table") -> None:
     from rich.console import Console
 
-    Console().print(table)
+    console = Console()
+    Console(width=None if console.is_terminal else max(console.width, 160)).print(table)
 
 
 @contextmanager

@@ -33,5 +33,5 @@ class MissingExtra(ZeronineError):
     """A feature whose libraries are not installed; the message is the command that installs them."""
 
     def __init__(self, extra: str, missing: str) -> None:
-        super().__init__(f"this needs {missing}: run  pip install 'zeronine[{extra}]'")
+        super().__init__(f"this needs {missing}: run  pip install 'zeronine[{extra}]'  (in a clone: '.[{extra}]')")
         self.extra = extra

@@ -339,7 +339,12 @@ def _label_column(names: Sequence[str], target: str | None, path: Path) -> int:
     """Index of the column with the label, by the names in the first line if it has any."""
     if target is None:
         lowered = [name.lower() for name in names]
-        return next((lowered.index(name) for name in LABEL_COLUMNS if name in lowered), 0)
+        found = [lowered.index(name) for name in LABEL_COLUMNS if name in lowered]
+        if names and not found:
+            raise fault(
+                path, f"no column has a usual name ({', '.join(LABEL_COLUMNS)}): name the label's with --target"
+            )
+        return found[0] if found else 0
     if target in names:
         return names.index(target)
     there = ", ".join(names[:4]) + (", …" if len(names) > 4 else "") if names else "none"

@@ -15,7 +15,7 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from zeronine.errors import ImageError
 
@@ -132,8 +132,13 @@ def load_pixels(source: Source) -> NDArray[Any]:
         raise ImageError("unreadable", f"{error.filename} is a folder: name the pictures in it") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise _too_large() from None
+    except UnidentifiedImageError:
+        raise ImageError("unreadable", "not a picture of a kind that is known here: save it as PNG or JPEG") from None
     except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise ImageError("unreadable", f"not a picture that can be read ({error}): save it as PNG or JPEG") from error
+        raise ImageError("unreadable", f"the picture is damaged ({error}): copy or save it again") from error
+    except TypeError:
+        kind = type(source).__name__
+        raise ImageError("unreadable", f"a {kind} is no picture: pass a path, bytes, PIL image or array") from None
 
 
 def _too_large() -> ImageError:
@@ -216,13 +221,17 @@ def _on_paper(colour: NDArray[Any]) -> NDArray[Any]:
 
 def _widest_axis(colour: NDArray[Any]) -> Grey:
     """Colour projected on the line from paper to what differs most from it: red ink is as dark as blue ink."""
-    small = cv2.resize(colour, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA) if colour.size > 3e5 else colour
+    small = _shrink(colour, 160)
     flat = small.reshape(-1, 3)
     paper = np.median(flat, axis=0)
     distance = np.abs(flat - paper).sum(axis=1)
     ink = np.median(flat[distance >= np.quantile(distance, 0.98)], axis=0)
-    weights = np.abs(ink - paper) + 0.1 * max(float(np.abs(ink - paper).max()), 0.05)
-    return np.asarray(colour @ (weights / weights.sum()), np.float32)
+    step = ink - paper
+    if not step.any():
+        return np.asarray(colour.mean(axis=2), np.float32)
+    darker = step.sum() < 0
+    along = (colour - paper) @ (step * np.abs(step).max() / (step @ step))
+    return np.asarray(1 - along if darker else along, np.float32)
 
 
 def _is_digit_image(grey: Grey) -> bool:
@@ -396,9 +405,10 @@ def _digit_only(ink: Grey) -> Grey:
     mass[0] = 0
     boxes = stats[:, :4].astype(float)
     edges, spans = _at_edges(boxes, ink.shape)
+    spans |= _frames(boxes, labels)
     off_centre = np.hypot(*(centres / ink.shape[::-1] - 0.5).T)
     main = int((mass * (1 - off_centre) * np.where(edges > 0, 0.6, 1) * np.where(spans, 0.1, 1)).argmax())
-    eligible = (mass > 0.01 * mass[main]) & ((edges == 0) | ((edges[main] > 0) & ~spans))
+    eligible = (mass > 0.01 * mass[main]) & ((edges == 0) | (edges[main] > 0)) & ~spans
     kept = _chained(boxes, main, eligible, mass.astype(float))
     mine = cv2.dilate((kept[labels] & (labels > 0)).astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
     rows, columns = np.flatnonzero(mine.any(axis=1)), np.flatnonzero(mine.any(axis=0))
@@ -415,6 +425,19 @@ def _at_edges(boxes: NDArray[np.float64], shape: tuple[int, ...]) -> tuple[NDArr
     near_end = (top + high < 0.2 * shape[0]) | (top > 0.8 * shape[0])
     frame = (wide >= 0.9 * shape[1]) & (high >= 0.9 * shape[0]) & (touches.sum(0) >= 3)
     return touches.sum(0), (level & near_end) | (upright & near_side) | frame
+
+
+def _frames(boxes: NDArray[np.float64], labels: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which components are boxes drawn around the digit: large, and nearly all of their ink along their own edges."""
+    found = np.zeros(len(boxes), bool)
+    height, width = labels.shape
+    for number in np.flatnonzero((boxes[:, 2] > 0.6 * width) & (boxes[:, 3] > 0.6 * height))[1:]:
+        left, top, wide, high = boxes[number]
+        rows, columns = np.nonzero(labels == number)
+        across = np.minimum(columns - left, left + wide - 1 - columns) / wide
+        down = np.minimum(rows - top, top + high - 1 - rows) / high
+        found[number] = np.mean(np.minimum(across, down) < 0.06) > 0.9
+    return found
 
 
 def _chained(

@@ -150,6 +150,10 @@ class Reader:
         taken = self.card.get("input", {})
         self.order: str = order or taken.get("order", "row")
         self.shape = _image_shape(model.shape)
+        if self.order == "column" and len(model.shape) > 1:
+            raise ModelError(
+                f"{self.name} takes images of {model.shape}: an order is for networks of a flat row of pixels"
+            )
         self.digits: bool = taken.get("kind", "pixels" if len(self.shape) == 3 else "digits") == "digits"
 
     @cached_property

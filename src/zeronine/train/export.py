@@ -91,6 +91,8 @@ def open_reader(path: str | Path, *, order: Literal["row", "column"] | None = No
         return Reader(TorchNetwork(module, shape), order=order)
     if (place / "config.json").exists():
         run = Run(place)
+        if not run.finished:
+            raise ModelError(f"{place} is not finished: train it again with the same settings to go on")
         return Reader(TorchNetwork(_module(run), tuple(run.config["input_shape"])), order=order, card=_form(run.config))
     return Reader(path, order=order)
 
@@ -134,41 +136,60 @@ def export(run_folder: str | Path, out: str | Path) -> Path:
 
 def evaluate_model(
     model: str | Path,
-    data: str,
+    data: str | None = None,
     *,
     split: Literal["train", "test"] = "test",
     target: str | None = None,
     digits: bool = False,
     order: Literal["row", "column"] | None = None,
-) -> tuple[Evaluation, str]:
+) -> tuple[Evaluation, str, str]:
     """Measure a model on a data set.
 
     Args:
         model: see ``open_reader``.
-        data: a named set, or a path; a user's own pictures go through ``digit_image`` for a network of digits.
+        data: a named set, or a path; a user's own pictures go through ``digit_image`` for a network of digits. A run's
+            own test images where it is None, or ``mnist`` for what is no run.
         split: which part; the training part stands in where there is no test part.
         target: of a CSV file, the column that holds the label.
         digits: make a digit image of every picture, also of a named set's.
         order: see ``open_reader``.
 
     Returns:
-        The Evaluation, and the split that it is of.
+        The Evaluation, the name of the data, and the split that it is of.
 
     Raises:
         ModelError: no such model, or it tells other classes apart than the data.
         DataError: no such data, or their images do not fit the model.
     """
     reader = open_reader(model, order=order)
-    dataset = datasets.load(data, target=target, digits=digits or (reader.digits and data not in datasets.SETS))
-    part = split if len(getattr(dataset, split)) else ("train" if split == "test" else "test")
-    images: datasets.Split = getattr(dataset, part)
-    probabilities = reader.probabilities(images.shaped(reader.shape))
-    if probabilities.shape[1] != len(dataset.classes):
-        raise ModelError(
-            f"{model} tells {probabilities.shape[1]} classes apart, {data} has {len(dataset.classes)}: "
-            "take data with the same classes"
+    if data is None and (Path(model) / "config.json").exists():
+        run = Run(Path(model))
+        images, classes, name, part = (
+            predicted_split(run),
+            tuple(run.config["classes"]),
+            run.config["data"]["name"],
+            run.config["predictions_of"],
         )
-    return evaluate(probabilities, images.labels, dataset.classes), part
+    else:
+        name = data or "mnist"
+        dataset = _loaded(name, split, target, digits or (reader.digits and name not in datasets.SETS))
+        part = split if len(getattr(dataset, split)) else ("train" if split == "test" else "test")
+        images, classes = getattr(dataset, part), dataset.classes
+    known = tuple(reader.card.get("classes", classes))
+    probabilities = reader.probabilities(images.shaped(reader.shape))
+    if probabilities.shape[1] != len(classes) or known != classes:
+        raise ModelError(
+            f"{model} tells {probabilities.shape[1]} classes apart ({', '.join(known[:3])} …), {name} has "
+            f"{len(classes)} ({', '.join(classes[:3])} …): take data with the same classes"
+        )
+    return evaluate(probabilities, images.labels, classes), name, part
+
+
+def _loaded(name: str, split: Literal["train", "test"], target: str | None, digits: bool) -> datasets.Dataset:
+    """A data set; of a named one only the part that is asked for, so that the other's files need not be here."""
+    named = datasets.SETS.get(name)
+    alone = split if named and getattr(named, split) else None
+    return datasets.load(name, target=target, digits=digits, split=alone)
 
 
 def _module(run: Run) -> torch.nn.Module:

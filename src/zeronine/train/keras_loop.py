@@ -433,8 +433,10 @@ def _network(tutorial: Tutorial, shape: Shape, classes: int, settings: Settings)
     try:
         return tutorial.network(shape, classes, settings)
     except ValueError as error:
-        reason = str(error).splitlines()[0]
-        raise RecipeError(f"{tutorial.name} does not fit images of shape {shape}: {reason}") from error
+        raise RecipeError(
+            f"{tutorial.name} does not fit images of shape {shape}: they are too small for its layers. "
+            "--digits makes 28×28 digit images of them"
+        ) from error
 
 
 def _arrays(split: Split, model: "keras.Sequential", tutorial: Tutorial) -> tuple[NDArray[np.float32], NDArray[Any]]:

@@ -47,7 +47,7 @@ class Run:
         """
         try:
             config: dict[str, Any] = json.loads((self.folder / "config.json").read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise RecipeError(f"{self.folder} holds no run: a run folder has a config.json") from None
         except ValueError as error:
             raise RecipeError(f"{self.folder / 'config.json'} is not JSON ({error}): train again") from None
@@ -88,9 +88,12 @@ class Run:
             RecipeError: the folder holds another run, or other files.
         """
         if not (self.folder / "config.json").exists():
-            if self.folder.exists() and any(not path.name.startswith(".") for path in self.folder.iterdir()):
+            if self.folder.is_dir() and any(not path.name.startswith(".") for path in self.folder.iterdir()):
                 raise RecipeError(f"{self.folder} is not empty and holds no run: choose another folder with --out")
-            self.folder.mkdir(parents=True, exist_ok=True)
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise RecipeError(f"{self.folder} cannot be made ({error.strerror}): choose another --out") from error
             self._sweep()
             self.write_config(config)
             return
@@ -99,8 +102,8 @@ class Run:
         for key in SAME_RUN:
             if present.get(key) != wanted.get(key):
                 raise RecipeError(
-                    f"{self.folder} holds another run ({key}: {present.get(key)}, now {wanted.get(key)}): "
-                    "choose another folder with --out"
+                    f"{self.folder} holds another run ({_difference(key, present.get(key), wanted.get(key))}): "
+                    "choose another folder with --out, or remove that one"
                 )
 
     def _sweep(self) -> None:
@@ -126,6 +129,14 @@ class Run:
         self.write_config(self.config | {"seconds": round(seconds, 3)})
         with replaced(self.folder / "predictions.npz") as path, path.open("wb") as file:
             np.savez_compressed(file, probabilities=probabilities.astype(np.float32), labels=labels)
+
+
+def _difference(name: str, present: Any, wanted: Any) -> str:
+    """What differs, down to the setting: ``epochs 2, now 3``."""
+    if isinstance(present, dict) and isinstance(wanted, dict):
+        keys = [key for key in {**present, **wanted} if present.get(key) != wanted.get(key)]
+        return "; ".join(_difference(f"{name}.{key}", present.get(key), wanted.get(key)) for key in keys)
+    return f"{name} {present}, now {wanted}"
 
 
 @contextmanager
