@@ -206,6 +206,8 @@ def train(
         f"{part} accuracy {100 * run.accuracy:.2f} % of {len(labels):,} images, "
         f"{run.config['seconds']:.1f} s of training"
     )
+    if part == "train" and "holdout" in run.config["settings"]:
+        typer.echo("these are the images it learned from: the data have no test part; --set holdout=N keeps some out")
     plots = report.draw(run.folder)
     typer.echo(f"run folder {run.folder}, plots {', '.join(path.name for path in plots)} in {plots[0].parent}")
 
