@@ -29,7 +29,7 @@ TINY: dict[str, dict[str, object]] = {
     "dense-25-15": {"epochs": 3, "dropout": 0.2},
     "dense-128-256-512": {"epochs": 3, "dropout": 0.2, "units": (32, 16)},
     "dense-512-256-128": {"iterations": 25, "report_every": 10, "units": (32, 16), "as_published": False},
-    "conv-32-64": {"epochs": 6, "filters": (4, 8), "patience": 2, "min_delta": 0.9},
+    "conv-32-64": {"epochs": 6, "batch_size": 32, "filters": (4, 8), "patience": 2, "min_delta": 0.9},
 }
 """Every recipe, in seconds; dropout everywhere, and early stopping after the third of six epochs."""
 
