@@ -42,6 +42,7 @@ def test_the_exported_network_is_the_trained_one(runs: dict[str, Run], tmp_path:
     for size in (1, 7):
         assert reader.probabilities(images[:size]) == pytest.approx(probabilities[:size], abs=1e-5)
     assert [reader.predict(image).digit for image in images[:20]] == probabilities[:20].argmax(1).tolist()
+    assert str(Path(__file__).parent.parent).encode() not in (folder / "model.onnx").read_bytes()
     card = json.loads((folder / "card.json").read_text())
     assert card["measured"]["correct"] == int((probabilities.argmax(1) == labels).sum())
     assert card["parity"]["same_answers"] == card["parity"]["images"] == len(labels)

@@ -269,7 +269,18 @@ def _write_onnx(module: torch.nn.Module, shape: tuple[int, ...], path: Path) -> 
         )
     if program is None:
         raise ModelError("PyTorch gave no ONNX program for this network")
-    program.save(path)
+    model = program.model_proto
+    for part in (
+        model,
+        model.graph,
+        *model.graph.node,
+        *model.graph.value_info,
+        *model.graph.input,
+        *model.graph.output,
+    ):
+        part.ClearField("metadata_props")  # the exporter's stack traces, with the paths of this machine
+        part.ClearField("doc_string")
+    path.write_bytes(model.SerializeToString())
 
 
 class _Quiet:
