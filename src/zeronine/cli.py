@@ -320,15 +320,13 @@ def data_fetch(name: Annotated[str, typer.Argument(help="A named set.")]) -> Non
 
 def _reader(model: str | None, order: Order | None) -> Any:
     """A Reader; the training stack is loaded only for what ONNX Runtime cannot open."""
+    from zeronine.reader import KERAS_FILES, Reader
+
     kept: Literal["row", "column"] | None = None if order is None else ("row" if order is Order.row else "column")
-    if model is not None and (
-        Path(model).suffix in (".keras", ".h5", ".hdf5") or (Path(model) / "config.json").exists()
-    ):
+    if model is not None and (Path(model).suffix in KERAS_FILES or (Path(model) / "config.json").exists()):
         from zeronine.train.export import open_reader
 
         return open_reader(model, order=kept)
-    from zeronine.reader import Reader
-
     return Reader(model, order=kept)
 
 

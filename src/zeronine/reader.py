@@ -24,6 +24,9 @@ MODELS = Path(__file__).parent / "models"
 SHIPPED = "standard_v1"
 """The model that a Reader uses when none is named."""
 
+KERAS_FILES = (".keras", ".h5", ".hdf5")
+"""Endings of files that only the training stack opens, see ``train.export.open_reader``."""
+
 BATCH = 256
 """Pictures that are prepared and recognised at a time; memory stays small for any number of files."""
 

@@ -26,13 +26,11 @@ from zeronine import data as datasets
 from zeronine.errors import ModelError
 from zeronine.evaluate import Evaluation, evaluate
 from zeronine.formats import DIGITS
-from zeronine.reader import Reader
+from zeronine.reader import KERAS_FILES, Reader
 from zeronine.train import describe, predicted_split
 from zeronine.train.keras_loop import use_engine
 from zeronine.train.loop import untrained
 from zeronine.train.run import Run
-
-KERAS_FILES = (".keras", ".h5", ".hdf5")
 
 PARITY = 1e-4
 """Largest difference of a probability between the trained network and the exported one. Measured: below 1e-6."""
