@@ -30,6 +30,8 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="The named data sets, and your own.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
+bench_app = typer.Typer(help="Measure speed and accuracy, ours beside its peers.", no_args_is_help=True)
+app.add_typer(bench_app, name="bench")
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".avif", ".pgm", ".ppm")
 """What is read in a folder; a file that is named is always tried."""
