@@ -8,6 +8,7 @@ Knows pixels. Knows no network, no label, and only one digit per picture.
 """
 
 import io
+from collections.abc import Callable, Iterator
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -50,12 +51,42 @@ def digit_image(source: Source) -> Grey:
     Raises:
         ImageError: the picture cannot be read, is too large, or is blank.
     """
+    return next(digit_images(source))
+
+
+def digit_images(source: Source) -> Iterator[Grey]:
+    """The ways to see one digit in a picture, likeliest first: the first is ``digit_image``.
+
+    A picture cut out of a form or a register shows parts of neighbours and ruled lines, which may touch the digit. What
+    belongs to it is for whoever reads digits to say, so each way leaves more away: coarser lines, what lies apart, what
+    lies at the sides. A picture that leaves no doubt gives one.
+
+    Args:
+        source: as for ``digit_image``.
+
+    Yields:
+        (28, 28) float32 in 0..1, white ink on black; each is made when it is asked for, and differs from those before.
+
+    Raises:
+        ImageError: as for ``digit_image``, before the first.
+    """
     grey = _grey(_shrink(load_pixels(source), WORKING_SIDE))
-    if _is_digit_image(grey):
-        return grey
-    if _is_digit_image(1 - grey):
-        return 1 - grey
-    return _normalised(_digit_only(_without_lines(_ink(grey))))
+    for already in (grey, 1 - grey):
+        if _is_digit_image(already):
+            yield already
+            return
+    ink = _ink(grey)
+    clean = _without_lines(ink)
+    seen = [_normalised(_digit_only(clean))]
+    yield seen[0]
+    for see in _OTHER_WAYS:
+        try:
+            image = _normalised(see(ink, clean))
+        except ImageError:  # that way leaves nothing
+            continue
+        if not any(np.array_equal(image, before) for before in seen):
+            seen.append(image)
+            yield image
 
 
 def plain_image(source: Source, shape: tuple[int, ...]) -> NDArray[Any]:
@@ -342,18 +373,19 @@ def _quadratic(shape: tuple[int, ...]) -> NDArray[np.float64]:
     return np.stack([np.ones_like(rows), rows, columns, rows**2, rows * columns, columns**2], axis=1)
 
 
-def _without_lines(ink: Grey) -> Grey:
+def _without_lines(ink: Grey, coarsest: float = 0.7) -> Grey:
     """Ink less the straight lines that run from edge to edge and are finer than the strokes: ruled paper, frames."""
     if min(ink.shape) < LEAST_RULED:
         return ink
-    return np.ascontiguousarray(_without_level_lines(np.ascontiguousarray(_without_level_lines(ink).T)).T)
+    level = np.ascontiguousarray(_without_level_lines(ink, coarsest).T)
+    return np.ascontiguousarray(_without_level_lines(level, coarsest).T)
 
 
 LEAST_RULED, STEEPEST = 32, 0.25
 """Pixels: in smaller pictures a line cannot be told from a stroke. Rise per run: steeper lines are strokes."""
 
 
-def _without_level_lines(ink: Grey) -> Grey:
+def _without_level_lines(ink: Grey, coarsest: float) -> Grey:
     """Ink less the fine lines from left to right; less coarser ones too where the digit keeps off the edges."""
     count, bands = cv2.connectedComponents(_level_lines(ink))
     if count < 2:
@@ -361,7 +393,9 @@ def _without_level_lines(ink: Grey) -> Grey:
     outside = np.where(bands == 0, ink, 0)
     margin = max(2, round(0.08 * ink.shape[1]))
     apart = float(outside[:, :margin].sum() + outside[:, -margin:].sum()) < 0.02 * float(outside.sum())
-    limit = (1.3 if apart else 0.7) * _stroke_width(outside)  # beyond is the bar of a 4 or a 7 that fills the picture
+    limit = (max(1.3, coarsest) if apart else coarsest) * _stroke_width(
+        outside
+    )  # beyond is the bar of a 4 or a 7 that fills the picture
     for number in range(1, count):
         band = bands == number
         columns = (ink * band).sum(axis=0)
@@ -382,18 +416,23 @@ def _level_lines(ink: Grey) -> NDArray[np.uint8]:
     small = cv2.resize(ink, (64, max(64, 64 * height // width)), interpolation=cv2.INTER_AREA)
     rows = len(small)
     dark = cv2.dilate((small > 0.1).astype(np.uint8), np.ones((3, 1), np.uint8))
-    left, right = np.meshgrid(np.arange(1, rows - 1), np.arange(1, rows - 1), indexing="ij")
+    reaching = cv2.dilate(
+        np.stack([dark[:, :6].max(axis=1), dark[:, -6:].max(axis=1)], axis=1), np.ones((3, 1), np.uint8)
+    )
+    left, right = np.meshgrid(*(np.flatnonzero(end[1:-1]) + 1 for end in reaching.T), indexing="ij")
     gentle = np.abs(left - right) * height / rows <= STEEPEST * width
     ends = np.stack([left[gentle], right[gentle]], axis=1)
     lines = np.rint(ends[:, :1] + (ends[:, 1:] - ends[:, :1]) * np.linspace(0, 1, 64)).astype(int)
     band = np.zeros(ink.shape, np.uint8)
+    if not len(ends):
+        return band
     for start, end in (ends[dark[lines, np.arange(64)].mean(axis=1) > 0.92] + 0.5) * height / rows:
         cv2.line(band, (0, round(start)), (width - 1, round(end)), 1, max(3, 3 * height // rows))
     return band
 
 
-def _digit_only(ink: Grey) -> Grey:
-    """The ink of the digit, cut to its box: specks, frames and neighbours at the edge are gone.
+def _digit_only(ink: Grey, alone: bool = False) -> Grey:
+    """The ink of the digit, cut to its box, without specks, frames and neighbours; if alone, of its main piece only.
 
     Raises:
         ImageError: blank.
@@ -409,10 +448,27 @@ def _digit_only(ink: Grey) -> Grey:
     off_centre = np.hypot(*(centres / ink.shape[::-1] - 0.5).T)
     main = int((mass * (1 - off_centre) * np.where(edges > 0, 0.6, 1) * np.where(spans, 0.1, 1)).argmax())
     eligible = (mass > 0.01 * mass[main]) & ((edges == 0) | (edges[main] > 0)) & ~spans
-    kept = _chained(boxes, main, eligible, mass.astype(float))
+    kept = np.arange(count) == main if alone else _chained(boxes, main, eligible, mass.astype(float))
     mine = cv2.dilate((kept[labels] & (labels > 0)).astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
     rows, columns = np.flatnonzero(mine.any(axis=1)), np.flatnonzero(mine.any(axis=0))
     return np.where(mine, ink, 0)[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+def _middle(ink: Grey, share: float) -> Grey:
+    """The middle columns of a picture."""
+    width = ink.shape[1]
+    margin = round(width * (1 - share) / 2)
+    return np.ascontiguousarray(ink[:, margin : width - margin])
+
+
+_OTHER_WAYS: tuple[Callable[[Grey, Grey], Grey], ...] = (
+    lambda ink, clean: _digit_only(clean, alone=True),
+    lambda ink, clean: _digit_only(_without_lines(ink, 3.0)),
+    lambda ink, clean: _digit_only(_without_lines(ink, 3.0), alone=True),
+    lambda ink, clean: _digit_only(_middle(clean, 0.8)),
+    lambda ink, clean: _digit_only(_middle(clean, 0.8), alone=True),
+    lambda ink, clean: _digit_only(_middle(clean, 0.6)),
+)
 
 
 def _at_edges(boxes: NDArray[np.float64], shape: tuple[int, ...]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:

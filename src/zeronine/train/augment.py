@@ -20,6 +20,7 @@ class Augmentation:
         shift: pixels of 28.
         elastic: pixels of 28, standard deviation of a smooth random displacement.
         stroke: greatest blend, 0..1, towards the image with strokes one pixel thicker or thinner.
+        damage: share of images, 0..1, that are damaged too: noise, blur, coarse pixels, a line, a gap, less contrast.
     """
 
     rotation: float
@@ -28,16 +29,20 @@ class Augmentation:
     shift: float
     elastic: float
     stroke: float
+    damage: float = 0.0
 
     def __call__(self, images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Bent copies of images (N, 1, 28, 28) in 0..1, each by its own draw."""
+        if not any((self.rotation, self.scale, self.shear, self.shift, self.elastic, self.stroke, self.damage)):
+            return images
         if self.stroke:
             images = _stroke(images, self.stroke, generator)
         grid = functional.affine_grid(self._matrices(len(images), generator), list(images.shape), align_corners=False)
         if self.elastic:
             grid = grid + _smooth_noise(len(images), images.shape[-1], self.elastic, generator)
         grid = grid.to(images.device)
-        return functional.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+        images = functional.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+        return _damaged(images, self.damage, generator) if self.damage else images
 
     def _matrices(self, count: int, generator: torch.Generator) -> torch.Tensor:
         """Affine maps (N, 2, 3) from output to input places, in -1..1 coordinates."""
@@ -68,3 +73,68 @@ def _stroke(images: torch.Tensor, most: float, generator: torch.Generator) -> to
     thick = functional.max_pool2d(images, 3, stride=1, padding=1)
     thin = -functional.max_pool2d(-images, 3, stride=1, padding=1)
     return images + blend.clamp(min=0) * (thick - images) + (-blend).clamp(min=0) * (thin - images)
+
+
+def _damaged(images: torch.Tensor, share: float, generator: torch.Generator) -> torch.Tensor:
+    """A share of the images each with one of the kinds of damage, in equal parts."""
+    order = torch.randperm(len(images), generator=generator)[: round(share * len(images))]
+    result = images.clone()
+    for damage, chosen in zip(DAMAGES, order.chunk(len(DAMAGES)), strict=False):
+        result[chosen] = damage(images[chosen], generator).clamp(0, 1)
+    return result
+
+
+def _uniform(images: torch.Tensor, low: float, high: float, generator: torch.Generator) -> torch.Tensor:
+    """One number per image, (N, 1, 1, 1)."""
+    return (low + (high - low) * torch.rand(len(images), 1, 1, 1, generator=generator)).to(images.device)
+
+
+def _noisy(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Gaussian noise of up to 0.35."""
+    noise = torch.randn(images.shape, generator=generator).to(images.device)
+    return images + noise * _uniform(images, 0.02, 0.35, generator)
+
+
+def _specked(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Up to an eighth of the pixels black or white."""
+    draw = torch.rand(images.shape, generator=generator).to(images.device)
+    share = _uniform(images, 0.0, 0.12, generator)
+    return torch.where(draw < share / 2, 1.0, torch.where(draw > 1 - share / 2, 0.0, images))
+
+
+def _blurred(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Means over 3×3, 1×5 or 5×1 pixels, as bright at its brightest as before or not."""
+    sizes = ((3, 3), (1, 5), (5, 1))
+    parts = [
+        functional.avg_pool2d(part, size, stride=1, padding=(size[0] // 2, size[1] // 2))
+        for part, size in zip(images.chunk(len(sizes)), sizes, strict=False)
+    ]
+    blurred = torch.cat(parts)
+    return blurred * _uniform(images, 1.0, 1.6, generator)
+
+
+def _coarse(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Pixels of twice the size, or strokes without grey."""
+    first, second = images.chunk(2) if len(images) > 1 else (images, images[:0])
+    pixels = functional.interpolate(functional.avg_pool2d(first, 2), scale_factor=2, mode="nearest")
+    return torch.cat([pixels, (second > _uniform(second, 0.2, 0.7, generator)).float()])
+
+
+def _lined(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """A straight line through the image: white for half of the images; black, which makes a gap, for the rest."""
+    height, width = images.shape[2:]
+    angle = _uniform(images, 0.0, torch.pi, generator)
+    rows = torch.arange(height, device=images.device).reshape(1, 1, -1, 1) - height / 2
+    columns = torch.arange(width, device=images.device).reshape(1, 1, 1, -1) - width / 2
+    across = rows * angle.cos() + columns * angle.sin() - _uniform(images, -11, 11, generator)
+    line = (_uniform(images, 0.7, 1.6, generator) - across.abs()).clamp(0, 1) * _uniform(images, 0.4, 1.0, generator)
+    white = torch.arange(len(images), device=images.device).reshape(-1, 1, 1, 1) < len(images) // 2
+    return torch.where(white, torch.maximum(images, line), images * (1 - line))
+
+
+def _faded(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Ink down to a third, paper up to a third."""
+    return images * _uniform(images, 0.35, 1.0, generator) + _uniform(images, 0.0, 0.3, generator)
+
+
+DAMAGES = (_noisy, _specked, _blurred, _coarse, _lined, _faded)

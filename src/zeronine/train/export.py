@@ -6,12 +6,11 @@ parity is measured with the Reader itself, on every test image. Writes the card,
 
 import json
 import logging
-import pickle
 import shlex
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from hashlib import file_digest
@@ -29,7 +28,7 @@ from zeronine.formats import DIGITS
 from zeronine.reader import KERAS_FILES, Reader
 from zeronine.train import describe, predicted_split
 from zeronine.train.keras_loop import use_engine
-from zeronine.train.loop import untrained
+from zeronine.train.loop import trained
 from zeronine.train.run import Run
 
 PARITY = 1e-4
@@ -43,16 +42,17 @@ class Answering(torch.nn.Module):
         network: gives logits or probabilities.
         shape: of one input of the network, without the batch.
         logits: whether softmax is still to come.
+        classes: how many of the outputs are classes; one more stands for "none of them" and is left out.
     """
 
-    def __init__(self, network: torch.nn.Module, shape: tuple[int, ...], logits: bool) -> None:
+    def __init__(self, network: torch.nn.Module, shape: tuple[int, ...], logits: bool, classes: int) -> None:
         super().__init__()
-        self.network, self.shape, self.logits = network, shape, logits
+        self.network, self.shape, self.logits, self.classes = network, shape, logits, classes
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Probabilities (N, classes)."""
         outputs: torch.Tensor = self.network(images.reshape(-1, *self.shape))
-        return outputs.softmax(1) if self.logits else outputs
+        return outputs.softmax(1)[:, : self.classes] if self.logits else outputs
 
 
 class TorchNetwork:
@@ -195,13 +195,8 @@ def _module(run: Run) -> torch.nn.Module:
     config = run.config
     if config["kind"] == "keras":
         module, shape = _keras_module(run.folder / "model.keras")
-        return Answering(module, shape, config["output"] == "logits").eval()
-    network = untrained(config["recipe"], config["settings"], len(config["classes"]))
-    try:
-        network.load_state_dict(torch.load(run.folder / "model.pt", weights_only=True))
-    except (OSError, RuntimeError, pickle.UnpicklingError) as error:
-        raise ModelError(f"{run.folder / 'model.pt'} does not open ({error}): train again") from error
-    return Answering(network, (1, *config["input_shape"]), logits=True).eval()
+        return Answering(module, shape, config["output"] == "logits", len(config["classes"])).eval()
+    return Answering(trained(run), (1, *config["input_shape"]), True, len(config["classes"])).eval()
 
 
 def _keras_module(path: Path) -> tuple[torch.nn.Module, tuple[int, ...]]:
@@ -319,6 +314,8 @@ def _form(config: dict[str, Any]) -> dict[str, Any]:
     return {
         "classes": config["classes"],
         "input": {"shape": config["input_shape"], "kind": kind, "order": "row"},
+        "output": "probabilities",
+        "reject": {name: config["settings"].get(name, 0.0) for name in ("digit", "unsure")},
     }
 
 
@@ -369,40 +366,119 @@ def _command(config: dict[str, Any]) -> str:
 
 
 def readme(card: dict[str, Any]) -> str:
-    """The README of a model folder, all of it from its card."""
+    """The README of a model folder, the model's card for people: all of it from ``card.json``.
+
+    Args:
+        card: as ``export`` writes it; ``tables`` and ``measured_on``, where ``zeronine bench accuracy --record`` has
+            been at it.
+    """
+    parts = [_introduction(card), _facts(card), _refusing(card), _measured_tables(card), _limits(card), _making(card)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _introduction(card: dict[str, Any]) -> str:
+    what = (
+        "reads handwritten digits" if _reads_digits(card) else f"tells {len(card['classes'])} kinds of pictures apart"
+    )
+    return f"""# {card["name"]}
+
+A network that {what}, as a model folder of Zeronine:
+`model.onnx`, `card.json` with all that is known of it, and this page, which is made from the card.
+Use it with `zeronine predict IMAGE --model {card["name"]}` or `Reader("{card["name"]}")`."""
+
+
+def _reads_digits(card: dict[str, Any]) -> bool:
+    return bool(card["input"]["kind"] == "digits" and tuple(card["classes"]) == DIGITS)
+
+
+def _facts(card: dict[str, Any]) -> str:
     measured, parity, source = card["measured"], card["parity"], card["data"]
     low, high = (f"{100 * end:.2f}" for end in measured["interval"])
-    settings = ", ".join(f"{name} {value}" for name, value in card["settings"].items())
     takes = (
         "any picture of one digit, made a digit image by Zeronine"
         if card["input"]["kind"] == "digits"
         else "pictures as they are, resized"
     )
-    processor = f"{card['hardware']['cores']} cores, {card['hardware']['processor']}"
-    return f"""# {card["name"]}
+    rows = {
+        "tells apart": ", ".join(card["classes"]),
+        "takes": f"{takes}; the network sees {'×'.join(map(str, card['input']['shape']))}",
+        "recipe": f"`{card['recipe']}`, seed {card['seed']}, engine {card['engine']}",
+        "trained on": f"`{source['name']}`: {source['train']:,} images (SHA-256 of the set `{source['sha256']}`)",
+        f"{measured['on']} accuracy": f"{100 * measured['accuracy']:.2f} % ({measured['correct']:,} of "
+        f"{measured['count']:,}); 95 % interval {low} to {high} %",
+        "log loss": f"{measured['log_loss']:.4f}",
+        "training time": f"{card['training_seconds']:.0f} s on {card['hardware']['cores']} cores, "
+        f"{card['hardware']['processor']}",
+        "settings": ", ".join(f"{name} {value}" for name, value in card["settings"].items()),
+        "size": f"{card['model']['bytes']:,} bytes, SHA-256 `{card['model']['sha256']}`",
+        "parity": f"{parity['same_answers']:,} of {parity['images']:,} answers as before the export, "
+        f"probabilities within {parity['largest_difference']:.1e}",
+        "versions": ", ".join(f"{name} {number}" for name, number in card["versions"].items()),
+    }
+    return _markdown(("", ""), list(rows.items()))
 
-A model folder made by `zeronine export`. Use it with `zeronine predict IMAGE --model {card["name"]}`
-or `Reader("{card["name"]}")`.
 
-| | |
-|---|---|
-| tells apart | {", ".join(card["classes"])} |
-| takes | {takes}; the network sees {"×".join(map(str, card["input"]["shape"]))} |
-| recipe | `{card["recipe"]}`, seed {card["seed"]}, engine {card["engine"]} |
-| trained on | `{source["name"]}`: {source["train"]:,} images |
-| {measured["on"]} accuracy | {100 * measured["accuracy"]:.2f} % ({measured["correct"]:,} of {measured["count"]:,}); \
-95 % interval {low} to {high} % |
-| log loss | {measured["log_loss"]:.4f} |
-| training time | {card["training_seconds"]:.0f} s on {processor} |
-| settings | {settings} |
-| size | {card["model"]["bytes"]:,} bytes, SHA-256 `{card["model"]["sha256"]}` |
-| parity | {parity["same_answers"]:,} of {parity["images"]:,} answers as before the export, \
-probabilities within {parity["largest_difference"]:.1e} |
+def _refusing(card: dict[str, Any]) -> str:
+    """The rule by which a Reader refuses pictures, where it has one."""
+    limits = card.get("reject") or {}
+    rules = []
+    if limits.get("digit"):
+        rules.append(f"as `not a digit` where the ten digits together have a probability below {limits['digit']:g}")
+    if limits.get("unsure"):
+        rules.append(f"as `unsure` where its confidence is below {limits['unsure']:g}")
+    if not rules:
+        return ""
+    return f"## What it refuses\n\nA Reader refuses a picture {', and '.join(rules)}; blank and unreadable ones always."
 
-Trained with {", ".join(f"{name} {number}" for name, number in card["versions"].items())}.
 
-To make it again:
+def _measured_tables(card: dict[str, Any]) -> str:
+    """The tables that benchmarks have recorded."""
+    recorded = card.get("tables") or {}
+    if not recorded:
+        return ""
+    lines = ["## Measured"]
+    about = card.get("measured_on") or {}
+    if about:
+        versions = ", ".join(f"{name} {number}" for name, number in about["versions"].items())
+        lines.append(f"On {about['date']}, with {versions}.")
+    for table in recorded.values():
+        lines += [f"### {table['title']}", _markdown(table["columns"], table["rows"], table["words"]), *table["notes"]]
+    left_out = about.get("left_out") or {}
+    if left_out:
+        lines.append(f"Not measured, because the data were not at hand: {', '.join(left_out)}.")
+    return "\n\n".join(lines)
+
+
+def _limits(card: dict[str, Any]) -> str:
+    if not _reads_digits(card):
+        return ""
+    lines = ["One digit per picture: of several it reads one, as if it were alone."]
+    believed = (
+        ", and how far its confidence can be believed there differs: see the tables" if card.get("tables") else ""
+    )
+    lines.append(
+        f"The only handwriting that it has learned from is `{card['data']['name']}`. "
+        f"Other hands, pens and papers are read less well{believed}."
+    )
+    if card["settings"].get("damage"):
+        lines.append("Some of its training images were damaged in ways of their own; no corruption is quite new to it.")
+    lines.append(
+        "It refuses most of what is no digit, not all of it; a letter that looks like a digit is read as one."
+        if any((card.get("reject") or {}).values())
+        else "It refuses blank and unreadable pictures only: a letter, a sign or a scribble gets a digit, too."
+    )
+    return "## Limits\n\n" + "\n".join(f"- {line}" for line in lines)
+
+
+def _making(card: dict[str, Any]) -> str:
+    text = f"""## To make it again
 
     {card["command"]} --out run
-    zeronine export run --out {card["name"]}
-"""
+    zeronine export run --out {card["name"]}"""
+    return text + (f"\n    {card['measured_on']['command']}" if card.get("measured_on") else "")
+
+
+def _markdown(columns: Sequence[str], rows: Sequence[Sequence[str]], words: int = 2) -> str:
+    """A table of texts, its figures, which come after so many columns of words, on the right."""
+    rule = ("---" if number < words else "---:" for number in range(len(columns)))
+    return "\n".join(f"| {' | '.join(row)} |" for row in (columns, rule, *rows))

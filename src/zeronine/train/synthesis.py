@@ -1,0 +1,525 @@
+"""Training images of our own making. Knows strokes, shapes and pens; knows nothing of networks.
+
+Three kinds, each a pool that is made once for a training, from its seed, and bent anew in every epoch like all images:
+
+- ``written``: digits in the forms that MNIST's American writers hardly use: ones with a long upstroke or a foot,
+  crossed sevens, open fours, nines with a tail. Drawn from skeletons of our own, so that no data set's terms apply.
+- ``crowded``: MNIST's digits as they are cut out of a form: parts of neighbours, ruled lines, a full stop beside them.
+- ``refused``: what is no digit: letters and signs in OpenCV's Hershey fonts, scribbles, shapes, textures, two digits,
+  digits cut up. Capitals and small letters that are written like a digit (O, I, l, Z, S and kin) are left out.
+
+Everything passes through ``digit_image``, like any picture that a user brings.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from zeronine.errors import ImageError
+from zeronine.image import digit_image
+
+Random = np.random.Generator
+Grey = NDArray[np.uint8]
+Points = NDArray[np.float64]
+Skeleton = tuple[tuple[tuple[float, float], ...], ...]
+"""Strokes of (x, y) points in a box of 1 by 1, y downwards; strokes are smooth through their points."""
+
+SIDE = 60
+"""Pixels of the canvas on which things are drawn before they become digit images."""
+
+CORNER = (9.0, 9.0)
+"""Between two points of a skeleton: the stroke turns sharply at the point before it."""
+
+SKELETONS: dict[int, tuple[Skeleton, ...]] = {
+    0: (
+        (((0.5, 0), (0.1, 0.25), (0.05, 0.65), (0.45, 1), (0.9, 0.7), (0.9, 0.25), (0.5, 0)),),
+        (((0.55, 0.05), (0.1, 0.3), (0.1, 0.75), (0.5, 1), (0.9, 0.65), (0.8, 0.2), (0.5, 0.02), (0.35, 0.12)),),
+        (((0.5, 0.05), (0.1, 0.4), (0.2, 0.9), (0.65, 0.95), (0.85, 0.5), (0.6, 0.1), (0.5, 0.05), (0.95, 0.0)),),
+        (((0.4, 0.05), (0.1, 0.5), (0.4, 0.98), (0.85, 0.6), (0.75, 0.15), (0.4, 0.0), (0.3, 0.2), (0.55, 0.3)),),
+        (
+            ((0.5, 0), (0.1, 0.25), (0.05, 0.65), (0.45, 1), (0.9, 0.7), (0.9, 0.25), (0.5, 0)),
+            ((0.9, 0.05), (0.1, 0.95)),
+        ),
+    ),
+    1: (
+        (((0.1, 0.4), (0.4, 0.2), (0.62, 0), CORNER, (0.6, 0.5), (0.58, 1)),),
+        (((0.15, 0.3), (0.6, 0), CORNER, (0.55, 1)),),
+        (((0.0, 0.5), (0.7, 0), CORNER, (0.6, 1)),),
+        (((0.0, 0.55), (0.3, 0.48), (0.7, 0), CORNER, (0.65, 1)),),
+        (((0.0, 0.65), (0.65, 0), CORNER, (0.6, 1)),),
+        (((0.2, 0.35), (0.6, 0), CORNER, (0.55, 1)), ((0.2, 1), (0.95, 1))),
+        (((0.0, 0.5), (0.6, 0), CORNER, (0.55, 1)), ((0.15, 1), (1.0, 0.98))),
+        (((0.3, 0.15), (0.55, 0), CORNER, (0.5, 1)), ((0.1, 1), (0.9, 1))),
+        (((0.05, 0.45), (0.6, 0), CORNER, (0.5, 0.8), (0.6, 0.98), (0.85, 0.93)),),
+        (((0.0, 0.5), (0.35, 0.4), (0.65, 0), CORNER, (0.5, 0.75), (0.55, 0.97), (0.8, 0.97)),),
+        (((0.1, 0.25), (0.3, 0.2), (0.6, 0), CORNER, (0.4, 1)),),
+        (((0.0, 0.7), (0.5, 0.25), (0.62, 0.02), (0.5, 0.05), (0.5, 0.3), (0.5, 1)),),
+        (((0.5, 0), (0.48, 0.5), (0.5, 1)), ((0.15, 1), (0.9, 1))),
+    ),
+    2: (
+        (
+            (
+                (0.3, 0.3),
+                (0.1, 0.2),
+                (0.35, 0),
+                (0.8, 0.15),
+                (0.55, 0.65),
+                (0.1, 0.95),
+                (0.05, 0.75),
+                (0.4, 0.85),
+                (1, 0.9),
+            ),
+        ),
+        (
+            (
+                (0.2, 0.35),
+                (0.4, 0),
+                (0.85, 0.2),
+                (0.5, 0.7),
+                (0.1, 0.95),
+                (0.0, 0.8),
+                (0.25, 0.75),
+                (0.6, 0.95),
+                (1, 0.85),
+            ),
+        ),
+        (((0.05, 0.25), (0.4, 0), (0.85, 0.2), (0.6, 0.6), (0.05, 1), CORNER, (0.95, 0.98)),),
+        (((0.05, 0.2), (0.5, 0), (0.85, 0.3), (0.4, 0.8), (0.1, 0.95), (0.15, 0.8), (0.45, 0.85), (0.95, 1)),),
+        (((0.05, 0.1), (0.6, 0), (0.8, 0.3), (0.1, 0.98), CORNER, (0.5, 0.9), (0.95, 0.95)),),
+        (((0.25, 0.3), (0.2, 0.1), (0.55, 0), (0.75, 0.25), (0.5, 0.65), (0.1, 1), CORNER, (0.9, 1)),),
+    ),
+    3: (
+        (((0.1, 0.1), (0.55, 0), (0.85, 0.2), (0.4, 0.47), CORNER, (0.9, 0.7), (0.5, 1), (0.05, 0.9)),),
+        (((0.05, 0.02), (0.85, 0), CORNER, (0.4, 0.4), CORNER, (0.9, 0.65), (0.6, 0.98), (0.05, 0.92)),),
+        (((0.1, 0.05), (0.9, 0.05), CORNER, (0.45, 0.35), (0.9, 0.6), (0.55, 1), (0.0, 1)),),
+        (((0.2, 0.1), (0.7, 0.02), (0.75, 0.3), (0.35, 0.45), (0.3, 0.5), (0.8, 0.65), (0.6, 1), (0.1, 0.85)),),
+    ),
+    4: (
+        (((0.75, 0), (0.25, 0.1), (0.0, 0.4), (0.3, 0.5), (0.85, 0.4), CORNER, (0.7, 1)),),
+        (((0.65, 0), (0.05, 0.8), CORNER, (0.95, 0.75)), ((0.7, 0.45), (0.7, 0.98))),
+        (((0.1, 0), (0.0, 0.6), (0.3, 0.75), (0.8, 0.55)), ((0.85, 0.1), (0.75, 1))),
+        (((0.8, 0), (0.2, 0.2), (0.0, 0.5), CORNER, (0.9, 0.45), CORNER, (0.75, 1)),),
+        (((0.25, 0), (0.1, 0.35), (0.05, 0.6), CORNER, (0.95, 0.58)), ((0.7, 0.2), (0.65, 1))),
+        (((0.1, 0), (0.1, 0.5), CORNER, (0.95, 0.5)), ((0.75, 0.05), (0.7, 1))),
+        (((0.7, 0), (0.0, 0.55), CORNER, (0.8, 0.5), CORNER, (0.72, 1)),),
+        (((0.65, 0), (0.3, 0.25), (0.02, 0.6), CORNER, (0.4, 0.55), (0.8, 0.4), CORNER, (0.65, 1)),),
+        (((0.55, 0), (0.0, 0.6), CORNER, (0.95, 0.55)), ((0.65, 0.35), (0.6, 1))),
+        (((0.7, 0), (0.0, 0.65), CORNER, (1, 0.65)), ((0.7, 0), (0.7, 1))),
+        (((0.75, 0), (0.0, 0.8), CORNER, (1, 0.78)), ((0.72, 0.35), (0.72, 1))),
+        (((0.3, 0), (0.0, 0.7), CORNER, (0.9, 0.7)), ((0.55, 0.45), (0.55, 1))),
+        (((0.15, 0), (0.05, 0.4), (0.3, 0.58), (0.75, 0.5), (0.85, 0.1), CORNER, (0.75, 0.5), (0.7, 1)),),
+        (((0.1, 0.05), (0.0, 0.45), (0.25, 0.6), (0.7, 0.45)), ((0.85, 0), (0.65, 1))),
+        (((0.45, 0), (0.05, 0.5), CORNER, (0.5, 0.45), (0.85, 0.45)), ((0.85, 0.25), (0.45, 1))),
+    ),
+    5: (
+        (((0.3, 0.2), (0.2, 0.5), (0.6, 0.5), (0.7, 0.85), (0.3, 1), (0, 0.9)), ((0.3, 0.2), (0.6, 0.15), (1, 0))),
+        (((0.9, 0), (0.2, 0.02), CORNER, (0.12, 0.45), CORNER, (0.6, 0.38), (0.9, 0.65), (0.55, 1), (0.05, 0.92)),),
+        (
+            ((0.2, 0.05), (0.15, 0.45), CORNER, (0.65, 0.42), (0.85, 0.7), (0.5, 1), (0.05, 0.95)),
+            ((0.2, 0.03), (0.95, 0)),
+        ),
+        (((0.9, 0.02), (0.3, 0.05), (0.2, 0.4), (0.7, 0.5), (0.8, 0.8), (0.4, 1), (0.05, 0.9)),),
+        (((0.25, 0.1), (0.15, 0.5), CORNER, (0.7, 0.45), (0.8, 0.8), (0.3, 1)), ((0.4, 0.0), (1.0, 0.02))),
+    ),
+    6: (
+        (((0.7, 0), (0.25, 0.35), (0.05, 0.75), (0.4, 1), (0.85, 0.8), (0.55, 0.55), (0.1, 0.75)),),
+        (((0.25, 0), (0.1, 0.5), (0.15, 0.9), (0.6, 1), (0.85, 0.7), (0.5, 0.5), (0.15, 0.7)),),
+        (((0.85, 0.15), (0.6, 0), (0.15, 0.4), (0.15, 0.85), (0.55, 1), (0.85, 0.75), (0.5, 0.5), (0.15, 0.65)),),
+        (((0.8, 0), (0.2, 0.4), (0.1, 0.9), (0.6, 0.98), (0.7, 0.6), (0.3, 0.6), (0.25, 0.75)),),
+    ),
+    7: (
+        (((0.0, 0.03), (0.85, 0), CORNER, (0.25, 1)), ((0.0, 0.68), (0.8, 0.62))),
+        (((0.0, 0.15), (0.25, 0.0), (0.55, 0.12), (0.95, 0.0), CORNER, (0.55, 0.5), (0.3, 1)),),
+        (((0.0, 0.05), (0.9, 0), CORNER, (0.55, 0.45), (0.35, 1)), ((0.15, 0.52), (0.8, 0.45))),
+        (((0.0, 0.2), (0.05, 0.03), CORNER, (0.9, 0.0), CORNER, (0.4, 1)), ((0.2, 0.5), (0.8, 0.5))),
+        (((0.0, 0.1), (0.3, 0.0), (0.6, 0.1), (0.95, 0.0), CORNER, (0.4, 1)), ((0.15, 0.55), (0.85, 0.48))),
+        (((0.0, 0.02), (0.9, 0.0), CORNER, (0.3, 1)), ((0.25, 0.6), (0.7, 0.4))),
+        (((0.05, 0.05), (0.85, 0), CORNER, (0.6, 0.5), (0.5, 1)), ((0.3, 0.5), (1.0, 0.5))),
+        (((0.0, 0.2), (0.03, 0.03), CORNER, (0.9, 0.02), CORNER, (0.45, 0.5), (0.3, 1)),),
+        (((0.0, 0.05), (0.9, 0), CORNER, (0.2, 1)),),
+        (((0.0, 0.05), (0.9, 0), CORNER, (0.5, 0.6), (0.1, 1), CORNER, (0.4, 0.96)), ((0.2, 0.5), (0.8, 0.46))),
+        (((0.1, 0.1), (0.5, 0.02), (0.9, 0.05), (0.6, 0.5), (0.4, 1)), ((0.2, 0.6), (0.8, 0.45))),
+    ),
+    8: (
+        (
+            (
+                (0.8, 0.1),
+                (0.4, 0),
+                (0.15, 0.2),
+                (0.5, 0.47),
+                (0.85, 0.75),
+                (0.5, 1),
+                (0.15, 0.78),
+                (0.5, 0.47),
+                (0.8, 0.12),
+            ),
+        ),
+        (
+            ((0.5, 0), (0.2, 0.22), (0.5, 0.45), (0.8, 0.22), (0.5, 0)),
+            ((0.5, 0.45), (0.1, 0.72), (0.5, 1), (0.9, 0.72), (0.5, 0.45)),
+        ),
+        (
+            (
+                (0.5, 0.5),
+                (0.15, 0.25),
+                (0.5, 0),
+                (0.8, 0.2),
+                (0.5, 0.5),
+                (0.15, 0.8),
+                (0.5, 1),
+                (0.85, 0.75),
+                (0.55, 0.5),
+            ),
+        ),
+        (((0.95, 0.05), (0.3, 0.05), (0.25, 0.35), (0.75, 0.65), (0.6, 1), (0.2, 0.85), (0.5, 0.5), (0.9, 0.05)),),
+        (((0.4, 0.05), (0.2, 0.3), (0.75, 0.7), (0.5, 1), (0.2, 0.8), (0.7, 0.4), (0.75, 0.05)),),
+        (((0.15, 0), (0.2, 0.25), (0.75, 0.65), (0.5, 1), (0.15, 0.75), (0.7, 0.3), (0.8, 0.0), CORNER, (0.15, 0)),),
+    ),
+    9: (
+        (((0.8, 0.05), (0.45, 0), (0.3, 0.25), (0.6, 0.35), (0.85, 0.05), (0.65, 0.6), (0.3, 1), (0.0, 0.9)),),
+        (((0.7, 0.25), (0.45, 0.05), (0.25, 0.3), (0.55, 0.45), (0.8, 0.1), CORNER, (0.55, 0.6), (0.2, 1)),),
+        (((0.85, 0.2), (0.45, 0), (0.15, 0.25), (0.5, 0.5), (0.85, 0.2), CORNER, (0.85, 0.7), (0.5, 1), (0.1, 0.9)),),
+        (((0.85, 0.15), (0.4, 0), (0.1, 0.28), (0.45, 0.5), (0.85, 0.15), CORNER, (0.8, 1)),),
+        (((0.8, 0.1), (0.4, 0), (0.2, 0.25), (0.6, 0.4), (0.85, 0.1), (0.75, 0.6), (0.5, 1), (0.0, 0.97)),),
+        (((0.8, 0.05), (0.3, 0.05), (0.15, 0.35), (0.6, 0.45), (0.85, 0.1), (0.8, 0.7), (0.3, 1), (0.0, 0.85)),),
+        (
+            (
+                (0.75, 0.1),
+                (0.35, 0),
+                (0.15, 0.2),
+                (0.5, 0.35),
+                (0.8, 0.05),
+                (0.7, 0.65),
+                (0.35, 1),
+                (0.1, 0.8),
+                (0.6, 0.7),
+            ),
+        ),
+        (
+            (
+                (0.8, 0.12),
+                (0.4, 0),
+                (0.2, 0.2),
+                (0.55, 0.35),
+                (0.8, 0.12),
+                (0.6, 0.5),
+                (0.9, 0.8),
+                (0.4, 1),
+                (0.0, 0.95),
+            ),
+        ),
+        (((0.55, 0.4), (0.15, 0.25), (0.45, 0.0), (0.85, 0.2), (0.55, 0.4), (0.8, 0.75), (0.5, 1), (0.0, 1)),),
+        (((0.6, 0.42), (0.2, 0.3), (0.4, 0.0), (0.85, 0.1), (0.7, 0.5), (0.35, 1)),),
+        (((0.85, 0.2), (0.45, 0), (0.15, 0.25), (0.5, 0.5), (0.85, 0.2), CORNER, (0.75, 0.8), (0.7, 1), (0.95, 0.98)),),
+    ),
+}
+"""Ways to write each digit, as seen in European hands; drawn by us."""
+
+LETTERS = "ACEFHKMNPRUVWXYacdefhkmnpuvwx"
+"""Those that are not written like a digit. Left out: BDGIJLOQSTZ bgijloqrstyz."""
+
+SIGNS = "+*=?#%@<>^~"
+"""Likewise: a slash, a bracket or an exclamation mark is a one to most writers."""
+
+FONTS = (
+    cv2.FONT_HERSHEY_SIMPLEX,
+    cv2.FONT_HERSHEY_DUPLEX,
+    cv2.FONT_HERSHEY_COMPLEX,
+    cv2.FONT_HERSHEY_TRIPLEX,
+    cv2.FONT_HERSHEY_SCRIPT_SIMPLEX,
+    cv2.FONT_HERSHEY_SCRIPT_COMPLEX,
+)
+
+
+def written(count: int, seed: int) -> tuple[Grey, NDArray[np.int64]]:
+    """Digits drawn from SKELETONS.
+
+    Args:
+        count: of images.
+        seed: of all that varies: form, proportions, slant, tremor, pen.
+
+    Returns:
+        Digit images (count, 28, 28) as bytes, and their labels (count,). Ones, fours, sevens and nines, where writers
+        differ most, are twice as many as the others.
+    """
+    choices = np.array([0, 1, 1, 2, 3, 4, 4, 5, 6, 7, 7, 8, 9, 9])
+
+    def one(random: Random) -> tuple[Grey, int]:
+        digit = int(random.choice(choices))
+        forms = SKELETONS[digit]
+        return _drawn(_hand(forms[random.integers(len(forms))], random), random), digit
+
+    return _pool(one, count, seed)
+
+
+def crowded(images: Grey, labels: NDArray[np.int64], count: int, seed: int) -> tuple[Grey, NDArray[np.int64]]:
+    """Digits with what stands around them on a form.
+
+    Args:
+        images: digit images (N, 28, 28) as bytes.
+        labels: (N,).
+        count: of images to make.
+        seed: of the choice and of all that varies.
+
+    Returns:
+        Digit images (count, 28, 28) as bytes, and the labels of the digits in their middle (count,).
+    """
+
+    def one(random: Random) -> tuple[Grey, int]:
+        middle, *others = random.integers(len(images), size=3)
+        return _among(images[middle], images[others], random), int(labels[middle])
+
+    return _pool(one, count, seed)
+
+
+def refused(images: Grey, labels: NDArray[np.int64], count: int, seed: int) -> Grey:
+    """What is no digit, in equal parts: letters and signs, scribbles, shapes, textures, digits joined or cut up.
+
+    Args:
+        images: digit images (N, 28, 28) as bytes, to be joined and cut up.
+        labels: (N,).
+        count: of images to make.
+        seed: of the choice and of all that varies.
+
+    Returns:
+        Digit images (count, 28, 28) as bytes.
+    """
+    makers = (_letter, _letter, _scribble, _shape, _texture, lambda random: _spoiled(images, labels, random))
+
+    def one(random: Random) -> tuple[Grey, int]:
+        make = makers[random.integers(len(makers))]
+        canvas = make(random)
+        if make in (_shape, _texture) and random.random() < 0.5:  # as a caller gives it who thinks it is a digit image
+            canvas = np.asarray(cv2.resize(canvas, (28, 28), interpolation=cv2.INTER_AREA), np.uint8)
+        return canvas, -1
+
+    return _pool(one, count, seed)[0]
+
+
+def _pool(one: Callable[[Random], tuple[Grey, int]], count: int, seed: int) -> tuple[Grey, NDArray[np.int64]]:
+    """``count`` canvases as digit images with their labels; each has a random source of its own."""
+
+    def made(child: np.random.SeedSequence) -> tuple[NDArray[np.float32], int]:
+        random = np.random.default_rng(child)
+        while True:
+            canvas, label = one(random)
+            if canvas.shape == (28, 28):
+                return np.asarray(canvas, np.float32) / 255, label
+            try:
+                return digit_image(canvas), label
+            except ImageError:  # blank: drawn too faintly, or cut away
+                continue
+
+    if not count:
+        return np.zeros((0, 28, 28), np.uint8), np.zeros(0, np.int64)
+    with ThreadPoolExecutor() as pool:
+        rows = list(pool.map(made, np.random.SeedSequence(seed).spawn(count)))
+    pixels = np.stack([np.rint(image * 255).astype(np.uint8) for image, _ in rows])
+    return pixels, np.array([label for _, label in rows], np.int64)
+
+
+def _hand(skeleton: Skeleton, random: Random) -> list[Points]:
+    """A skeleton as one hand writes it: trembling, slanted, narrow or wide; lines of points, longest side 1."""
+    tremor, smooth = random.uniform(0.01, 0.05), random.random() < 0.85
+    lines = [_line(np.array(stroke), tremor, smooth, random) for stroke in skeleton]
+    slant, angle = random.normal(0.15, 0.22), np.deg2rad(random.normal(0, 6))
+    width = random.uniform(0.35, 1.0)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    lines = [(line * [width, 1] - [0, 0.5]) @ np.array([[1, 0], [-slant, 1]]) @ turn for line in lines]
+    everything = np.concatenate(lines)
+    low, size = everything.min(axis=0), max(np.ptp(everything, axis=0).max(), 1e-6)
+    return [(line - low) / size for line in lines]
+
+
+def _line(stroke: Points, tremor: float, smooth: bool, random: Random) -> Points:
+    """A stroke's points, shaken, joined by curves between its corners."""
+    parts: list[list[Points]] = [[]]
+    for point in stroke:
+        if tuple(point) == CORNER:
+            parts.append([parts[-1][-1]])
+        else:
+            parts[-1].append(point + random.normal(0, tremor, 2))
+    return np.concatenate([_curve(np.array(part)) if smooth else np.array(part) for part in parts if len(part) > 1])
+
+
+def _curve(points: Points) -> Points:
+    """A centripetal Catmull-Rom curve through points (N, 2), 8 steps between two of them."""
+    if len(points) == 2:
+        return points
+    ends = np.concatenate([2 * points[:1] - points[1:2], points, 2 * points[-1:] - points[-2:-1]])
+    step = np.linspace(0, 1, 9)[:, None]
+    pieces = []
+    for a, b, c, d in zip(ends, ends[1:], ends[2:], ends[3:], strict=False):
+        pieces.append(
+            0.5 * (2 * b + (c - a) * step + (2 * a - 5 * b + 4 * c - d) * step**2 + (3 * b - a - 3 * c + d) * step**3)
+        )
+    return np.concatenate(pieces)
+
+
+def _drawn(lines: Sequence[Points], random: Random) -> Grey:
+    """Lines in a box of 1 by 1 drawn with a pen, white on black."""
+    canvas = np.zeros((SIDE, SIDE), np.uint8)
+    room = SIDE * random.uniform(0.6, 0.8)
+    pen = max(1, round(room * random.uniform(0.05, 0.15)))
+    for line in lines:
+        points = (line * room + (SIDE - room) / 2) * 8
+        cv2.polylines(canvas, [np.rint(points).astype(np.int32)], False, 255, pen, cv2.LINE_AA, 3)
+    return canvas
+
+
+def _among(middle: Grey, others: Grey, random: Random) -> Grey:
+    """A digit with parts of two others left and right of it, ruled lines and a full stop, cut as from a form."""
+    page = np.zeros((64, 120), np.int32)
+
+    def put(image: Grey, left: int, top: int) -> None:
+        place = page[top : top + 28, left : left + 28]
+        np.maximum(place, image[: place.shape[0], : place.shape[1]], out=place)
+
+    ink = np.flatnonzero(middle.any(axis=0))
+    half = (ink[-1] - ink[0] + 1) / 2
+    put(middle, 46, 18)
+    reach = [14.0, 14.0]
+    for side in (0, 1):
+        if random.random() < 0.6:
+            other = np.flatnonzero(others[side].any(axis=0))
+            gap = half + (other[-1] - other[0] + 1) / 2 + random.uniform(-1, 4)
+            put(others[side], round(46 + (gap if side else -gap)), 18 + int(random.integers(-2, 3)))
+            reach[side] = half + random.uniform(0.5, max(1.0, min(7.0, 0.5 * (other[-1] - other[0]))))
+        else:
+            reach[side] = half + random.uniform(2, 12)
+    _rule(page, 60 - reach[0], 60 + reach[1], random)
+    if random.random() < 0.15:
+        spot = (round(60 + half + random.uniform(2, 4)), 18 + round(random.uniform(20, 25)))
+        cv2.circle(page, spot, int(random.integers(1, 3)), 255, -1)
+    top, bottom = 32 - random.uniform(10, 16), 32 + random.uniform(10, 16)
+    window = page[round(top) : round(bottom), round(60 - reach[0]) : round(60 + reach[1])]
+    large = cv2.resize(window.astype(np.uint8), None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
+    return np.pad(large, int(random.integers(0, 4)))
+
+
+def _rule(page: NDArray[np.int32], left: float, right: float, random: Random) -> None:
+    """Now and then a line beside the digit, or under or over it."""
+    shade, tilt = int(random.integers(120, 256)), random.normal(0, 2)
+    if random.random() < 0.25:
+        place = left + random.uniform(0, 4) if random.random() < 0.5 else right - random.uniform(0, 4)
+        cv2.line(page, (round(place - tilt), 0), (round(place + tilt), 63), shade, int(random.integers(1, 3)))
+    if random.random() < 0.25:
+        height = random.choice([20, 44]) + random.normal(0, 2)
+        cv2.line(page, (0, round(height - tilt)), (119, round(height + tilt)), shade, int(random.integers(1, 3)))
+
+
+def _letter(random: Random) -> Grey:
+    """A letter or sign, bent; at times two."""
+    text = "".join(random.choice(list(LETTERS + SIGNS), 1 if random.random() < 0.85 else 2))
+    font = FONTS[random.integers(len(FONTS))] | (cv2.FONT_ITALIC if random.random() < 0.3 else 0)
+    pen = int(random.integers(1, 7))
+    (width, height), base = cv2.getTextSize(text, font, 1.6, pen)
+    canvas = np.zeros((height + base + 16, width + 16), np.uint8)
+    cv2.putText(canvas, text, (8, height + 8), font, 1.6, 255, pen, cv2.LINE_AA)
+    return _bent(canvas, random)
+
+
+def _bent(canvas: Grey, random: Random) -> Grey:
+    """A canvas pulled out of shape by a smooth random displacement, turned and slanted."""
+    height, width = canvas.shape
+    noise = cv2.resize(random.normal(0, 0.05, (4, 4, 2)), (width, height), interpolation=cv2.INTER_CUBIC)
+    columns, rows = np.meshgrid(np.arange(width), np.arange(height))
+    slant = random.normal(0, 0.2)
+    across = columns + slant * (rows - height / 2) + noise[..., 0] * width
+    down = rows + random.normal(0, 0.1) * (columns - width / 2) + noise[..., 1] * height
+    return np.asarray(cv2.remap(canvas, across.astype(np.float32), down.astype(np.float32), cv2.INTER_LINEAR), np.uint8)
+
+
+def _scribble(random: Random) -> Grey:
+    """One to five wandering strokes."""
+    lines = []
+    for _ in range(random.integers(1, 6)):
+        points = np.cumsum(random.normal(0, 0.3, (random.integers(3, 9), 2)), axis=0) + random.random(2)
+        lines.append(_curve(points) if random.random() < 0.8 else points)
+    everything = np.concatenate(lines)
+    low, size = everything.min(axis=0), max(np.ptp(everything, axis=0).max(), 1e-6)
+    box = [(line - low) / size for line in lines]
+    if len(lines) == 1 and len(lines[0]) < 45:  # too like a digit
+        return _scribble(random)
+    return _drawn(box, random)
+
+
+def _shape(random: Random) -> Grey:
+    """Filled blobs: polygons, ellipses, joined and shaded like a garment or a stain."""
+    canvas = np.zeros((SIDE, SIDE), np.uint8)
+    if random.random() < 0.3:
+        return _garment(canvas, random)
+    for _ in range(random.integers(1, 5)):
+        middle, shade = SIDE * random.uniform(0.25, 0.75, 2), int(random.integers(90, 256))
+        if random.random() < 0.5:
+            points = middle + SIDE * random.normal(0, 0.23, (random.integers(3, 8), 2))
+            hull = cv2.convexHull(points.astype(np.int32)) if random.random() < 0.6 else points.astype(np.int32)
+            cv2.fillPoly(canvas, [hull], shade)
+        else:
+            axes = [int(SIDE * random.uniform(0.15, 0.4)), int(SIDE * random.uniform(0.15, 0.4))]
+            cv2.ellipse(canvas, [int(value) for value in middle], axes, random.uniform(0, 180), 0, 360, shade, -1)
+    if random.random() < 0.5:
+        stain = cv2.resize(random.random((6, 6)), (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
+        canvas = (canvas * (0.4 + 0.6 * stain.clip(0, 1))).astype(np.uint8)
+    return canvas
+
+
+def _garment(canvas: Grey, random: Random) -> Grey:
+    """A figure with two like halves, of one tone with folds: broad or narrow, with a gap below or none."""
+    rows = np.sort(random.integers(2, SIDE - 2, random.integers(3, 7)))
+    half = SIDE / 2 * random.uniform(0.15, 0.95, len(rows))
+    left, right = np.stack([SIDE / 2 - half, rows], axis=1), np.stack([SIDE / 2 + half, rows], axis=1)
+    cv2.fillPoly(canvas, [np.concatenate([left, right[::-1]]).astype(np.int32)], 255)
+    if random.random() < 0.4:
+        top = int(random.integers(rows[0], rows[-1]))
+        points = [(SIDE // 2, top), (SIDE // 2 - int(half[-1] * 0.5), SIDE), (SIDE // 2 + int(half[-1] * 0.5), SIDE)]
+        cv2.fillPoly(canvas, [np.array(points, np.int32)], 0)
+    grain = (int(random.integers(2, 20)), int(random.integers(2, 20)))
+    folds = cv2.resize(random.random(grain), (SIDE, SIDE), interpolation=cv2.INTER_CUBIC).clip(0, 1)
+    tone, depth = random.uniform(0.2, 1), random.uniform(0, 0.6)
+    return np.asarray(canvas * tone * (1 - depth * folds), np.uint8)
+
+
+def _texture(random: Random) -> Grey:
+    """Noise of any coarseness, with or without an edge around it; grids."""
+    if random.random() < 0.3:
+        canvas = np.zeros((SIDE, SIDE), np.uint8)
+        for place in np.arange(random.integers(5, 10), SIDE - 4, random.integers(7, 18)):
+            cv2.line(canvas, (int(place), 5), (int(place), SIDE - 5), 255, int(random.integers(1, 4)))
+            cv2.line(canvas, (5, int(place)), (SIDE - 5, int(place)), 255, int(random.integers(1, 4)))
+        return _bent(canvas, random)
+    grain = int(random.choice([3, 5, 8, 12, 16, 28]))
+    noise = random.random((grain, grain)) ** random.uniform(0.3, 3)
+    way = cv2.INTER_NEAREST if random.random() < 0.3 else cv2.INTER_CUBIC
+    canvas = (cv2.resize(noise, (SIDE, SIDE), interpolation=way).clip(0, 1) * 255).astype(np.uint8)
+    if random.random() < 0.5:
+        canvas = np.pad(canvas, 10)
+    return canvas
+
+
+def _spoiled(images: Grey, labels: NDArray[np.int64], random: Random) -> Grey:
+    """Two digits side by side, one above the other or on top of each other; quarters of a digit in a wrong order."""
+    one, other = random.integers(len(images), size=2)
+    first, second = images[one], images[other]
+    way = random.random()
+    if way < 0.4:
+        joined = [np.trim_zeros(image.sum(axis=0)).size for image in (first, second)]
+        gap = round(sum(joined) / 2 + random.uniform(-2, 2))
+        canvas = np.zeros((28, 28 + gap), np.uint8)
+        canvas[:, :28] = first
+        np.maximum(canvas[:, gap:], second, out=canvas[:, gap:])
+    elif way < 0.5:
+        canvas = np.concatenate([first[4:24], second[4:24]])
+    elif way < 0.75 and labels[one] != labels[other]:
+        canvas = np.maximum(first, np.roll(second, random.integers(-5, 6, 2), (0, 1)))
+    elif way < 0.75 or labels[one] == 1:  # a one with its quarters moved is a one
+        return _spoiled(images, labels, random)
+    else:
+        quarters = [first[row : row + 14, column : column + 14] for row in (0, 14) for column in (0, 14)]
+        order = np.roll(np.arange(4), random.integers(1, 4)) if random.random() < 0.5 else [3, 2, 1, 0]
+        a, b, c, d = (quarters[index] for index in order)
+        canvas = np.block([[a, b], [c, d]])
+    return np.asarray(cv2.resize(np.pad(canvas, 4), None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC), np.uint8)
