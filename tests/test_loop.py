@@ -14,12 +14,21 @@ import torch
 
 from zeronine import data
 from zeronine.errors import RecipeError
-from zeronine.train import Run, describe, predicted_split, train
+from zeronine.train import Run, describe, predicted_split, synthesis, train
 from zeronine.train.augment import Augmentation
 from zeronine.train.loop import train_recipe
-from zeronine.train.networks import Conv6
+from zeronine.train.networks import pooled, strided
 
-QUICK = {"epochs": 3, "widths": "4,4,8,8,8,8", "batch_size": 64}
+QUICK = {
+    "epochs": 3,
+    "widths": "4,8,8,8",
+    "pools": "1,2",
+    "batch_size": 64,
+    "written": 30,
+    "crowded": 30,
+    "refused": 60,
+}
+PLAIN = QUICK | {"written": 0, "crowded": 0, "refused": 0}
 
 
 class Killed(Exception):
@@ -37,15 +46,78 @@ def same(first: Run, second: Run) -> bool:
     )
 
 
-def test_the_network_is_the_published_one() -> None:
-    assert sum(weight.numel() for weight in Conv6().parameters()) == 72_666
-    rows = describe("standard").layers
-    assert sum(row[2] for row in rows) == 72_666
-    assert rows[-1][1] == (10,)
+@pytest.mark.parametrize(("name", "most"), [("sprint", 250_000), ("tiny", 9_000), ("standard", 200_000)])
+def test_a_network_is_as_small_as_its_recipe_says(name: str, most: int) -> None:
+    rows = describe(name).layers
+    assert sum(row[2] for row in rows) <= most
+
+
+def test_networks_answer_for_every_class() -> None:
+    images = torch.rand(3, 1, 28, 28)
+    assert pooled((4, 8, 8), (1, 2), 10)(images).shape == (3, 10)
+    assert pooled((4, 8, 8), (1, 2), 10, doubt=True)(images).shape == (3, 11)
+    assert strided((4, 8, 16), (), 10)(images).shape == (3, 10)
+
+
+def test_doubt_takes_its_share_and_leaves_the_classes_as_they_were() -> None:
+    network = pooled((4, 8, 8), (1, 2), 10, doubt=True).eval()
+    images = torch.rand(3, 1, 28, 28)
+    eleven = network(images).softmax(1)
+    early, late = network.seen(images)
+    assert network.doubt is not None
+    assert torch.allclose(eleven[:, 10:], network.doubt(early, late).sigmoid(), atol=1e-6)
+    network.doubt = None
+    ten = network(images).softmax(1)
+    assert torch.allclose(eleven[:, :10] / eleven[:, :10].sum(1, keepdim=True), ten, atol=1e-6)
+
+
+def test_other_classes_than_digits_are_learned_without_drawn_ones(digits: data.Dataset, tmp_path: Path) -> None:
+    names = tuple("abcdefghij")
+    letters = data.Dataset("letters", digits.train, digits.test, names)
+    run = train_recipe("standard", letters, out=tmp_path / "run", settings=QUICK | {"epochs": 1})
+    assert run.config["settings"]["written"] == run.config["settings"]["refused"] == 0
+
+
+def test_an_ensemble_is_the_mean_of_its_members(digits: data.Dataset, tmp_path: Path) -> None:
+    settings = QUICK | {"epochs": 1, "members": 2}
+    run = train_recipe("record", digits, out=tmp_path / "run", settings=settings, seed=3)
+    members = [Run(tmp_path / "run" / "members" / str(number)) for number in range(2)]
+    assert [member.config["seed"] for member in members] == [3, 4]
+    assert {member.config["recipe"] for member in members} == {"standard"}
+    mean = np.mean([member.predictions[0] for member in members], axis=0)
+    assert np.allclose(run.predictions[0], mean, atol=1e-5)
+    alone = train_recipe("standard", digits, out=tmp_path / "alone", settings=QUICK | {"epochs": 1}, seed=4)
+    assert np.array_equal(alone.predictions[0], members[1].predictions[0])
+
+
+def test_a_network_learns_from_a_teacher(digits: data.Dataset, tmp_path: Path) -> None:
+    settings = PLAIN | {"epochs": 6, "widths": "8,16,16,32"}
+    teacher = train_recipe("standard", digits, out=tmp_path / "teacher", settings=settings)
+    settings |= {"teacher": str(teacher.folder)}
+    pupil = train_recipe("standard", digits, out=tmp_path / "pupil", settings=settings, seed=1)
+    assert pupil.accuracy > 0.8 * teacher.accuracy > 0.4
+    with pytest.raises(RecipeError, match="teacher"):
+        train_recipe("standard", digits, out=tmp_path / "lost", settings=QUICK | {"teacher": "nowhere"})
+
+
+def test_what_is_made_depends_on_its_seed_alone(digits: data.Dataset) -> None:
+    pixels = np.rint(digits.train.shaped((28, 28)) * 255).astype(np.uint8)
+    for make in (
+        lambda seed: synthesis.written(20, seed),
+        lambda seed: synthesis.crowded(pixels, digits.train.labels, 20, seed),
+        lambda seed: (synthesis.refused(pixels, digits.train.labels, 40, seed), np.zeros(40)),
+    ):
+        images, labels = make(1)
+        assert images.shape == (len(labels), 28, 28)
+        assert images.dtype == np.uint8
+        assert (images.reshape(len(images), -1).max(axis=1) > 0).all()
+        assert np.array_equal(images, make(1)[0])
+        assert not np.array_equal(images, make(2)[0])
 
 
 def test_it_learns(digits: data.Dataset, tmp_path: Path) -> None:
-    run = train_recipe("standard", digits, out=tmp_path / "run", settings={"epochs": 6, "batch_size": 64})
+    settings = PLAIN | {"epochs": 6, "widths": "16,32,32,64"}
+    run = train_recipe("standard", digits, out=tmp_path / "run", settings=settings)
     assert run.accuracy > 0.9
     assert [row["epoch"] for row in run.history] == [1, 2, 3, 4, 5, 6]
     assert run.history[-1]["loss"] < run.history[0]["loss"]
@@ -121,7 +193,8 @@ def test_another_run_is_not_overwritten(digits: data.Dataset, tmp_path: Path) ->
         ({"batch_size": 5000}, "batch_size"),
         ({"validation": 2000}, "validation"),
         ({"learning_rate": -1}, "learning_rate"),
-        ({"widths": "8,8"}, "widths"),
+        ({"widths": "8,0"}, "widths"),
+        ({"widths": "8,8"}, "pools"),
         ({"averaging": 1.5}, "averaging"),
         ({"elastic": -1}, "elastic"),
     ],

@@ -310,7 +310,20 @@ def _ink(grey: Grey) -> Grey:
         raise ImageError("blank", "nothing is written on it")
     full = float(np.median(smooth[strokes]))
     faint = max(0.25 * full, min(2 * noise, 0.5 * full))
+    if min(grey.shape) > 64:
+        relief = _evened(relief, smooth, strokes, full, max(0.12 * full, 5 * noise, least / 2))
     return np.clip((relief - faint) / (0.85 * full - faint), 0, 1).astype(np.float32)
+
+
+def _evened(relief: Grey, smooth: Grey, strokes: NDArray[np.bool_], full: float, least: float) -> Grey:
+    """Relief in which strokes that fade where the pen ran dry are as strong as those that they join."""
+    _, pieces = cv2.connectedComponents((smooth > min(least, full)).astype(np.uint8), connectivity=8)
+    joined = np.isin(pieces, np.unique(pieces[strokes]))
+    reach = max(3, round(0.06 * max(relief.shape))) | 1
+    local = cv2.dilate(smooth, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
+    local = cv2.GaussianBlur(local, (0, 0), reach / 3)
+    gain = np.where(joined, full / np.clip(local, min(0.3 * full, full), full), 1)
+    return np.asarray(relief * gain, np.float32)
 
 
 def _noise(paper: Grey) -> float:
@@ -455,9 +468,15 @@ def _digit_only(ink: Grey, alone: bool = False) -> Grey:
 
 
 def _middle(ink: Grey, share: float) -> Grey:
-    """The middle columns of a picture."""
+    """The middle columns of a picture.
+
+    Raises:
+        ImageError: nothing reaches the sides, so that nothing of a neighbour can be there.
+    """
     width = ink.shape[1]
     margin = round(width * (1 - share) / 2)
+    if max(ink[:, :2].max(), ink[:, -2:].max()) < 0.25:
+        raise ImageError("blank", "nothing is written at the sides")
     return np.ascontiguousarray(ink[:, margin : width - margin])
 
 

@@ -73,12 +73,15 @@ class TorchNetwork:
         return outputs
 
 
-def open_reader(path: str | Path, *, order: Literal["row", "column"] | None = None) -> Reader:
+def open_reader(
+    path: str | Path, *, order: Literal["row", "column"] | None = None, unsure: float | None = None
+) -> Reader:
     """A Reader for whatever holds a network.
 
     Args:
         path: a run folder, a model folder, the name of a shipped model, a ``.keras``, ``.h5`` or ``.onnx`` file.
         order: how a network that takes a flat row of pixels was trained, where it is not row by row.
+        unsure: see ``Reader``.
 
     Raises:
         ModelError: nothing there that holds a network which takes grey or colour images.
@@ -86,13 +89,14 @@ def open_reader(path: str | Path, *, order: Literal["row", "column"] | None = No
     place = Path(path)
     if place.suffix in KERAS_FILES:
         module, shape = _keras_module(place)
-        return Reader(TorchNetwork(module, shape), order=order)
+        return Reader(TorchNetwork(module, shape), order=order, unsure=unsure)
     if (place / "config.json").exists():
         run = Run(place)
         if not run.finished:
             raise ModelError(f"{place} is not finished: train it again with the same settings to go on")
-        return Reader(TorchNetwork(_module(run), tuple(run.config["input_shape"])), order=order, card=_form(run.config))
-    return Reader(path, order=order)
+        network = TorchNetwork(_module(run), tuple(run.config["input_shape"]))
+        return Reader(network, order=order, card=_form(run.config), unsure=unsure)
+    return Reader(path, order=order, unsure=unsure)
 
 
 def export(run_folder: str | Path, out: str | Path) -> Path:
@@ -461,7 +465,10 @@ def _limits(card: dict[str, Any]) -> str:
         f"Other hands, pens and papers are read less well{believed}."
     )
     if card["settings"].get("damage"):
-        lines.append("Some of its training images were damaged in ways of their own; no corruption is quite new to it.")
+        lines.append(
+            "Some of its training images were noisy, blurred, crossed by a line or faded: "
+            "the corruptions that are like that are not new to it."
+        )
     lines.append(
         "It refuses most of what is no digit, not all of it; a letter that looks like a digit is read as one."
         if any((card.get("reject") or {}).values())

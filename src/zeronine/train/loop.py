@@ -45,7 +45,7 @@ class State:
     network: nn.Module
     average: AveragedModel | None
     optimizer: torch.optim.Optimizer
-    schedule: torch.optim.lr_scheduler.LRScheduler
+    schedule: torch.optim.lr_scheduler.OneCycleLR
     epoch: int
     history: list[dict[str, float]]
     seconds: float
@@ -167,6 +167,7 @@ def train_recipe(
     if dataset.classes != DIGITS:
         chosen = replace(chosen, written=0, crowded=0, refused=0)  # drawn digits do not belong among other things
     splits = divide(dataset, chosen)
+    _teacher(chosen)
     run, progress = Run(out), progress or _silent
     members = [
         train_recipe(
@@ -319,16 +320,20 @@ def fit(
         The network with the averaged weights, on the CPU, and the seconds it took over all starts.
     """
     device = _device()
-    teacher = trained(Run(Path(settings.teacher))).to(device) if settings.teacher else None
+    teacher = _teacher(settings)
+    teacher = teacher and teacher.to(device)
     images, labels = _resident(enriched(training, settings, seed), device)
-    state = _start(network.to(device), settings, len(images))
+    settling = range(settings.epochs - settings.settling, settings.epochs)
+    seen = [len(training) if epoch in settling else len(images) for epoch in range(settings.epochs)]
+    state = _start(network.to(device), settings, sum(count // settings.batch_size for count in seen))
     checkpoint = run.folder / "checkpoint" / "state.pt"
     if checkpoint.exists():
         state.load(checkpoint)
     model = DistributedDataParallel(state.network) if world > 1 else state.network
     while state.epoch < settings.epochs:
         started = time.perf_counter()
-        figures = _epoch(model, state, images, labels, settings, seed, rank, world, progress, teacher)
+        count = seen[state.epoch]  # what is of our own making stands behind the others
+        figures = _epoch(model, state, images[:count], labels[:count], settings, seed, rank, world, progress, teacher)
         state.epoch += 1
         state.seconds += time.perf_counter() - started
         if rank == 0:
@@ -390,13 +395,26 @@ def _epoch(
         losses += torch.stack([loss.detach(), (logits.argmax(1) == labels[batch]).float().mean()])
         if rank == 0 and (step % 20 == 0 or step == steps - 1):
             loss_so_far, accuracy = (losses / (step + 1)).tolist()
-            progress(
-                state.epoch * steps + step + 1, settings.epochs * steps, {"loss": loss_so_far, "accuracy": accuracy}
-            )
+            done, total = state.schedule.last_epoch, state.schedule.total_steps
+            progress(done, total, {"loss": loss_so_far, "accuracy": accuracy})
     if world > 1:
         distributed.all_reduce(losses)
     loss_mean, accuracy_mean = (losses / (steps * world)).tolist()
     return {"loss": loss_mean, "accuracy": accuracy_mean}
+
+
+def _teacher(settings: Settings) -> nn.Module | None:
+    """The trained network that the settings name.
+
+    Raises:
+        RecipeError: there is none.
+    """
+    if not settings.teacher:
+        return None
+    run = Run(Path(settings.teacher))
+    if not run.finished or run.config["kind"] != "torch":
+        raise RecipeError(f"teacher is {settings.teacher}: it must be the folder of a finished run of a recipe of ours")
+    return trained(run)
 
 
 def _taught(teacher: nn.Module, pixels: torch.Tensor, classes: int, mixed: bool) -> torch.Tensor:
@@ -406,7 +424,7 @@ def _taught(teacher: nn.Module, pixels: torch.Tensor, classes: int, mixed: bool)
     return logits.float().softmax(1).clone()
 
 
-def _start(network: nn.Module, settings: Settings, count: int) -> State:
+def _start(network: nn.Module, settings: Settings, steps: int) -> State:
     """Optimiser, schedule and average of an untrained network."""
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # PyTorch's stubs lack it
     decayed = [weight for weight in network.parameters() if weight.ndim > 1]
@@ -417,7 +435,6 @@ def _start(network: nn.Module, settings: Settings, count: int) -> State:
         betas=(0.9, settings.beta2),
         fused=True,
     )
-    steps = settings.epochs * (count // settings.batch_size)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, settings.learning_rate, total_steps=steps, pct_start=0.2, final_div_factor=1e6
     )
@@ -448,14 +465,15 @@ def enriched(training: Split, settings: Settings, seed: int) -> Split:
     return Split(np.concatenate([pixels, written, crowded]), np.concatenate([training.labels, forms, middles]))
 
 
-DOUBT_EPOCHS = 8
-"""Passes over the things that are no digits, when a trained network learns to tell them."""
+DOUBT_EPOCHS, DOUBT_DAMAGE = 8, 0.4
+"""Passes over the things that are no digits, when a trained network learns to tell them; share of them damaged."""
 
 
 def learn_to_doubt(network: Convnet, training: Split, settings: Settings, seed: int) -> float:
     """Train a network's branch that tells digits from other things; all else of it stays as it is.
 
-    Each batch is half digits, among them those of our own making, and half other things, bent alike.
+    Each batch is half digits, among them those of our own making, and half other things, bent alike, and damaged more
+    often than the network learned to expect: a poor digit is a digit still.
 
     Args:
         network: trained, with an untrained branch; on the CPU.
@@ -471,6 +489,7 @@ def learn_to_doubt(network: Convnet, training: Split, settings: Settings, seed: 
     doubt, mixed = cast(Doubt, network.doubt), computes_bfloat16(device)
     digits, _ = _resident(enriched(training, settings, seed), device)
     others = torch.tensor(synthesis.refused(*_bytes(training), settings.refused, seed), device=device)
+    bend = replace(settings.augmentation, damage=DOUBT_DAMAGE)
     random, half = _generator(seed, 1), max(settings.batch_size // 2, 1)
     steps = DOUBT_EPOCHS * (len(others) // half)
     optimizer = torch.optim.AdamW(doubt.parameters(), lr=2e-3, weight_decay=0.05)
@@ -480,7 +499,7 @@ def learn_to_doubt(network: Convnet, training: Split, settings: Settings, seed: 
     doubt.train()
     for _ in range(steps):
         chosen = [part[torch.randint(len(part), (half,), generator=random)] for part in (digits, others)]
-        pixels = settings.augmentation(torch.cat(chosen).unsqueeze(1).float() / 255, random)
+        pixels = bend(torch.cat(chosen).unsqueeze(1).float() / 255, random)
         with torch.autocast(device.type, torch.bfloat16, enabled=mixed):
             logits = doubt(*network.seen(pixels.contiguous(memory_format=torch.channels_last)))
         loss = functional.binary_cross_entropy_with_logits(logits.float(), is_other)

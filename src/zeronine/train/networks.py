@@ -42,7 +42,7 @@ class Convnet(nn.Module):
         return torch.cat([logits, none], 1)
 
     def seen(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """What the branch takes of images (N, 1, 28, 28) in 0..1, without gradient: features at its depth, and the last."""
+        """What the branch takes of images (N, 1, 28, 28) in 0..1, without gradient: early and late features."""
         assert self.doubt is not None
         with torch.no_grad():
             return self._seen((images - MEAN) / STANDARD_DEVIATION, self.doubt.depth)

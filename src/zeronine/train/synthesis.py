@@ -62,6 +62,35 @@ SKELETONS: dict[int, tuple[Skeleton, ...]] = {
     2: (
         (
             (
+                (0.15, 0.35),
+                (0.25, 0.1),
+                (0.6, 0.0),
+                (0.85, 0.2),
+                (0.55, 0.6),
+                (0.15, 0.95),
+                (0.02, 0.88),
+                (0.15, 0.75),
+                (0.45, 0.85),
+                (0.75, 0.98),
+                (1.0, 0.8),
+            ),
+        ),
+        (
+            (
+                (0.25, 0.25),
+                (0.15, 0.12),
+                (0.45, 0.0),
+                (0.8, 0.15),
+                (0.6, 0.5),
+                (0.2, 0.9),
+                (0.05, 0.85),
+                (0.25, 0.7),
+                (0.55, 0.9),
+                (0.95, 0.95),
+            ),
+        ),
+        (
+            (
                 (0.3, 0.3),
                 (0.1, 0.2),
                 (0.35, 0),
@@ -125,6 +154,8 @@ SKELETONS: dict[int, tuple[Skeleton, ...]] = {
         (((0.25, 0.1), (0.15, 0.5), CORNER, (0.7, 0.45), (0.8, 0.8), (0.3, 1)), ((0.4, 0.0), (1.0, 0.02))),
     ),
     6: (
+        (((0.9, 0), (0.4, 0.4), (0.1, 0.8), (0.3, 1), (0.6, 0.8), (0.45, 0.65), (0.15, 0.8)),),
+        (((0.9, 0), (0.15, 0.05), CORNER, (0.05, 0.6), (0.1, 0.95), (0.6, 1), (0.85, 0.75), (0.5, 0.5), (0.1, 0.6)),),
         (((0.7, 0), (0.25, 0.35), (0.05, 0.75), (0.4, 1), (0.85, 0.8), (0.55, 0.55), (0.1, 0.75)),),
         (((0.25, 0), (0.1, 0.5), (0.15, 0.9), (0.6, 1), (0.85, 0.7), (0.5, 0.5), (0.15, 0.7)),),
         (((0.85, 0.15), (0.6, 0), (0.15, 0.4), (0.15, 0.85), (0.55, 1), (0.85, 0.75), (0.5, 0.5), (0.15, 0.65)),),
@@ -179,6 +210,8 @@ SKELETONS: dict[int, tuple[Skeleton, ...]] = {
         (((0.15, 0), (0.2, 0.25), (0.75, 0.65), (0.5, 1), (0.15, 0.75), (0.7, 0.3), (0.8, 0.0), CORNER, (0.15, 0)),),
     ),
     9: (
+        (((0.95, 0.1), (0.65, 0), (0.45, 0.2), (0.6, 0.38), (0.9, 0.15), CORNER, (0.7, 0.6), (0.3, 1), (0.0, 0.95)),),
+        (((0.9, 0.08), (0.6, 0), (0.45, 0.15), (0.6, 0.3), (0.9, 0.1), CORNER, (0.75, 0.5), (0.4, 1)),),
         (((0.8, 0.05), (0.45, 0), (0.3, 0.25), (0.6, 0.35), (0.85, 0.05), (0.65, 0.6), (0.3, 1), (0.0, 0.9)),),
         (((0.7, 0.25), (0.45, 0.05), (0.25, 0.3), (0.55, 0.45), (0.8, 0.1), CORNER, (0.55, 0.6), (0.2, 1)),),
         (((0.85, 0.2), (0.45, 0), (0.15, 0.25), (0.5, 0.5), (0.85, 0.2), CORNER, (0.85, 0.7), (0.5, 1), (0.1, 0.9)),),
@@ -242,10 +275,10 @@ def written(count: int, seed: int) -> tuple[Grey, NDArray[np.int64]]:
         seed: of all that varies: form, proportions, slant, tremor, pen.
 
     Returns:
-        Digit images (count, 28, 28) as bytes, and their labels (count,). Ones, fours, sevens and nines, where writers
-        differ most, are twice as many as the others.
+        Digit images (count, 28, 28) as bytes, and their labels (count,). Ones, twos, fours, sevens and nines, where
+        writers differ most, are twice as many as the others.
     """
-    choices = np.array([0, 1, 1, 2, 3, 4, 4, 5, 6, 7, 7, 8, 9, 9])
+    choices = np.array([0, 1, 1, 2, 2, 3, 4, 4, 5, 6, 7, 7, 8, 9, 9])
 
     def one(random: Random) -> tuple[Grey, int]:
         digit = int(random.choice(choices))
@@ -276,7 +309,7 @@ def crowded(images: Grey, labels: NDArray[np.int64], count: int, seed: int) -> t
 
 
 def refused(images: Grey, labels: NDArray[np.int64], count: int, seed: int) -> Grey:
-    """What is no digit, in equal parts: letters and signs, scribbles, shapes, textures, digits joined or cut up.
+    """What is no digit: letters and signs, scribbles, shapes, textures, digits joined or cut up.
 
     Args:
         images: digit images (N, 28, 28) as bytes, to be joined and cut up.
@@ -287,7 +320,7 @@ def refused(images: Grey, labels: NDArray[np.int64], count: int, seed: int) -> G
     Returns:
         Digit images (count, 28, 28) as bytes.
     """
-    makers = (_letter, _letter, _scribble, _shape, _texture, lambda random: _spoiled(images, labels, random))
+    makers = (_letter, _letter, _scribble, _shape, _shape, _texture, lambda random: _spoiled(images, labels, random))
 
     def one(random: Random) -> tuple[Grey, int]:
         make = makers[random.integers(len(makers))]
@@ -325,7 +358,8 @@ def _hand(skeleton: Skeleton, random: Random) -> list[Points]:
     """A skeleton as one hand writes it: trembling, slanted, narrow or wide; lines of points, longest side 1."""
     tremor, smooth = random.uniform(0.01, 0.05), random.random() < 0.85
     lines = [_line(np.array(stroke), tremor, smooth, random) for stroke in skeleton]
-    slant, angle = random.normal(0.15, 0.22), np.deg2rad(random.normal(0, 6))
+    slant = random.normal(0.1, 0.2) if random.random() < 0.7 else random.normal(0.5, 0.15)
+    angle = np.deg2rad(random.normal(0, 6))
     width = random.uniform(0.35, 1.0)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     lines = [(line * [width, 1] - [0, 0.5]) @ np.array([[1, 0], [-slant, 1]]) @ turn for line in lines]
@@ -390,6 +424,8 @@ def _among(middle: Grey, others: Grey, random: Random) -> Grey:
             reach[side] = half + random.uniform(0.5, max(1.0, min(7.0, 0.5 * (other[-1] - other[0]))))
         else:
             reach[side] = half + random.uniform(2, 12)
+    if random.random() < 0.12:
+        reach[random.integers(2)] = half - random.uniform(0, 3)  # cut off by the edge of the picture
     _rule(page, 60 - reach[0], 60 + reach[1], random)
     if random.random() < 0.15:
         spot = (round(60 + half + random.uniform(2, 4)), 18 + round(random.uniform(20, 25)))
