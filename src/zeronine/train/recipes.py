@@ -109,8 +109,8 @@ STANDARD = Settings(
     crowded=4000,
     settling=4,
     refused=24000,
-    digit=0.25,
-    unsure=0.3,
+    digit=0.5,
+    unsure=0.5,
     shear=0.25,
     stroke=0.3,
     damage=0.12,
@@ -189,8 +189,8 @@ RECIPES = {
         Recipe(
             name="standard",
             summary="six 3×3 convolutions 16-32-32-64-64-128, batch norm, ReLU, max-pools, dense; the shipped one",
-            training="mnist, all 60,000, and for 12 of 16 epochs 10,000 digits of our own making, bent and damaged each "
-            "time anew: AdamW, one-cycle to 6e-3, label smoothing 0.1, batch 128, averaged weights; then what is no digit",
+            training="mnist, all 60,000, and in 12 of 16 epochs 10,000 digits of our own making, each bent and damaged "
+            "anew: AdamW, one-cycle to 6e-3, label smoothing 0.1, batch 128, averaged weights; then what is no digit",
             network=pooled,
             settings=STANDARD,
         ),
