@@ -18,6 +18,7 @@ COMMANDS = (
     "predict",
     "recipes",
     "train",
+    "sweep",
     "evaluate",
     "export",
     "report",
@@ -25,6 +26,10 @@ COMMANDS = (
     "data list",
     "data show",
     "data fetch",
+    "bench",
+    "bench train",
+    "bench predict",
+    "bench accuracy",
 )
 
 
@@ -113,12 +118,21 @@ def test_a_refused_picture_is_one_row_with_its_reason(tmp_path: Path) -> None:
 def test_recipes() -> None:
     status, text = run("recipes")
     assert status == 0
-    for name in ("dense-25-15", "dense-128-256-512", "dense-512-256-128", "conv-32-64", "standard"):
+    for name in (
+        "dense-25-15",
+        "dense-128-256-512",
+        "dense-512-256-128",
+        "conv-32-64",
+        "sprint",
+        "tiny",
+        "standard",
+        "record",
+    ):
         assert name in text
         status, layers = run("recipes", name)
         assert status == 0
         assert "in all" in layers
-    assert "72,666" in run("recipes", "standard")[1]
+    assert "188,251" in run("recipes", "standard")[1]
 
 
 def test_train_evaluate_export_predict(tmp_path: Path) -> None:

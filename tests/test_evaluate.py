@@ -9,7 +9,14 @@ import pytest
 from numpy.typing import NDArray
 
 from zeronine.errors import DataError, MissingExtra
-from zeronine.evaluate import SMALLEST_PROBABILITY, evaluate
+from zeronine.evaluate import (
+    SMALLEST_PROBABILITY,
+    auroc,
+    calibration_error,
+    evaluate,
+    selective_accuracy,
+    wilson,
+)
 
 PETS = ("cat", "dog", "eel")
 
@@ -127,3 +134,77 @@ def test_missing_libraries_name_the_command(monkeypatch: pytest.MonkeyPatch, lib
     monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(MissingExtra, match=r"SciPy and scikit-learn.*zeronine\[train\]"):
         evaluate([[1.0, 0.0]], [0], ("yes", "no"))
+
+
+def test_what_rows_lack_to_one_is_none_of_the_classes() -> None:
+    result = evaluate([[0.5, 0.1, 0.0], [0.0, 0.0, 0.0]], [0, 1], PETS)
+    assert result.correct == 1
+    assert result.log_loss == pytest.approx(-(math.log(0.5) + math.log(SMALLEST_PROBABILITY)) / 2, abs=1e-6)
+
+
+def test_the_calibration_error_worked_out_by_hand() -> None:
+    confidence = [0.02, 0.95, 0.97, 0.50, 0.52]  # bins 0, 14, 14, 7, 7 of 15
+    correct = [False, True, True, True, False]
+    assert calibration_error(confidence, correct) == pytest.approx((0.02 + abs(2 - 1.92) + abs(1 - 1.02)) / 5)
+    assert calibration_error([1.0, 1.0], [True, True]) == 0
+    assert calibration_error([1.0, 1.0], [False, False]) == 1
+    assert calibration_error([1 / 15], [True]) == pytest.approx(14 / 15), "a bin's upper end belongs to it"
+
+
+def test_bins_of_equal_mass_hold_as_many_images_each() -> None:
+    confidence = np.linspace(0.9, 1, 45)
+    correct = np.ones(45, bool)
+    correct[:3] = False  # the whole first bin
+    expected = (confidence[:3].sum() + (1 - confidence[3:]).sum()) / 45
+    assert calibration_error(confidence, correct, equal_mass=True) == pytest.approx(expected)
+    low = confidence <= 14 / 15  # all lie in the last two bins of equal width, where the wrong ones are thinned out
+    thinned = (confidence[low] - correct[low]).sum() + (1 - confidence[~low]).sum()
+    assert calibration_error(confidence, correct) == pytest.approx(thinned / 45)
+    assert thinned / 45 < expected
+
+
+def test_equal_confidences_share_a_bin_whatever_their_order() -> None:
+    confidence = np.array([0.5] * 20 + [1.0] * 80)
+    correct = np.arange(100) % 5 > 0
+    order = np.random.default_rng(0).permutation(100)
+    error = calibration_error(confidence, correct, equal_mass=True)
+    assert error == calibration_error(confidence[order], correct[order], equal_mass=True)
+    assert error == pytest.approx((abs(16 - 10) + abs(64 - 80)) / 100)
+
+
+def test_the_area_under_the_curve_counts_pairs_and_ties_as_half() -> None:
+    assert auroc([3, 2], [1, 0]) == 1
+    assert auroc([1, 0], [3, 2]) == 0
+    assert auroc([1, 1, 1], [1, 1]) == 0.5
+    assert auroc([0.9, 0.5], [0.5, 0.1]) == (1 + 1 + 0.5 + 1) / 4
+
+
+def test_the_area_under_the_curve_agrees_with_scikit_learn() -> None:
+    from sklearn.metrics import roc_auc_score
+
+    random = np.random.default_rng(0)
+    inside, outside = random.integers(2, 9, 300) / 8, random.integers(0, 7, 200) / 8
+    labels = [1] * 300 + [0] * 200
+    assert auroc(inside, outside) == pytest.approx(roc_auc_score(labels, np.concatenate([inside, outside])))
+
+
+def test_selective_accuracy_keeps_the_surest() -> None:
+    confidence, correct = [0.9, 0.2, 0.8, 0.7], [True, False, False, True]
+    assert selective_accuracy(confidence, correct, 1) == (2, 4)
+    assert selective_accuracy(confidence, correct, 0.75) == (2, 3)
+    assert selective_accuracy(confidence, correct, 0.5) == (1, 2)
+    assert selective_accuracy(confidence, correct, 0.01) == (1, 1)
+    assert selective_accuracy(np.ones(10_000), np.ones(10_000), 0.99) == (9_900, 9_900)
+
+
+def test_metrics_refuse_what_does_not_fit() -> None:
+    with pytest.raises(DataError, match="give one of each per image"):
+        calibration_error([0.5], [True, False])
+    with pytest.raises(DataError, match="give one of each per image"):
+        selective_accuracy([], [], 0.5)
+    with pytest.raises(DataError, match="a coverage of 0 is none"):
+        selective_accuracy([0.5], [True], 0)
+    with pytest.raises(DataError, match="scores of both kinds"):
+        auroc([], [0.5])
+    with pytest.raises(DataError, match="5 of 3 is no share"):
+        wilson(5, 3)

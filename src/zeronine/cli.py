@@ -5,7 +5,7 @@ Libraries are imported inside the commands, so that ``zeronine predict`` starts 
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from io import TextIOWrapper
@@ -19,8 +19,12 @@ from zeronine.errors import ZeronineError
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from zeronine.bench.accuracy import Accuracy
+    from zeronine.bench.rounds import Comparison
+    from zeronine.bench.tables import Table as MeasuredTable
     from zeronine.evaluate import Evaluation
     from zeronine.reader import Prediction
+    from zeronine.train.sweep import Sweep, Trial
 
 app = typer.Typer(
     help="Reads handwritten numbers, and trains the networks that do.",
@@ -61,6 +65,10 @@ class Part(StrEnum):
 
 DataOption = Annotated[str | None, typer.Option("--data", help="A named set, or the path of your own data.")]
 TargetOption = Annotated[str | None, typer.Option("--target", help="Column of a CSV file that holds the label.")]
+PeersOption = Annotated[str, typer.Option(help="none, all, or names of peers by commas.")]
+EnvironmentOption = Annotated[
+    Path | None, typer.Option(help="Folder that keeps what the Keras peer needs; removed at the end if not given.")
+]
 DigitsOption = Annotated[bool, typer.Option("--digits", help="Make a 28×28 digit image of every picture first.")]
 
 
@@ -102,9 +110,13 @@ def predict(
     top: Annotated[int, typer.Option("--top", "-k", min=1, help="Show the K likeliest answers.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="One line of JSON per picture.")] = False,
     order: Annotated[Order | None, typer.Option(help="How a flat network's pixels are laid out.")] = None,
+    unsure: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Refuse below this confidence; 0 for never. The model's own if none."),
+    ] = None,
 ) -> None:
     """Read the digit in each picture. Exit status 1 when a picture was refused; the others are still read."""
-    reader = _reader(model, order)
+    reader = _reader(model, order, unsure)
     names = list(_pictures(images))
     sources = [sys.stdin.buffer.read() if name == "-" else name for name in names]
     predictions: list[Prediction] = []
@@ -215,6 +227,61 @@ def train(
 
 
 @app.command()
+def sweep(
+    recipe: Annotated[str, typer.Argument(help="Its name; zeronine recipes lists them.")],
+    trials: Annotated[int, typer.Option("--trials", "-n", min=1, help="How many in all, earlier ones included.")] = 20,
+    over: Annotated[
+        list[str] | None,
+        typer.Option(help="What to search: learning_rate,dropout=0..0.5,activation=relu/gelu; see docs/sweep.md."),
+    ] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="A setting that stays as it is given, as NAME=VALUE.")
+    ] = None,
+    data: DataOption = None,
+    target: TargetOption = None,
+    digits: DigitsOption = False,
+    validation: Annotated[
+        int | None, typer.Option(min=1, help="Training images to choose by; a sixth, or what the recipe sets apart.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of every training, and of what is tried.")] = 0,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes that work side by side.")] = 1,
+    minutes: Annotated[float | None, typer.Option(min=0, help="After so many, stop; the same command goes on.")] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(envvar="ZERONINE_STORAGE", help="SQLite file, or address such as postgresql://me@host/name."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="The sweep's folder; runs/sweep-RECIPE if not given.")] = None,
+    engine: Annotated[Engine, typer.Option(help="What Keras computes with, for the tutorials.")] = Engine.torch,
+) -> None:
+    """Search for better settings of a recipe; the same command goes on, and several may work at once."""
+    from zeronine import report
+    from zeronine.train.sweep import sweep as search
+
+    with _progress(f"sweep {recipe}", None) as step, _going_on():
+        found = search(
+            recipe,
+            trials=trials,
+            over=over,
+            settings=dict(map(_setting, settings or ())),
+            data=data,
+            target=target,
+            digits=digits,
+            validation=validation,
+            seed=seed,
+            out=out,
+            storage=storage,
+            jobs=jobs,
+            minutes=minutes,
+            engine=engine.value,
+            progress=lambda done, total, figures: step(done, figures, total),
+        )
+    _print_sweep(found)
+    plots = report.draw_sweep(found.folder)
+    named = f", plots {', '.join(path.name for path in plots)} in {plots[0].parent}" if plots else ""
+    typer.echo(f"all trials {found.folder / 'results.csv'}{named}, storage {found.storage}")
+
+
+@app.command()
 def evaluate(
     model: Annotated[str, typer.Argument(help="Run folder, model folder, .onnx, .keras or .h5 file.")],
     data: Annotated[
@@ -320,7 +387,97 @@ def data_fetch(name: Annotated[str, typer.Argument(help="A named set.")]) -> Non
         typer.echo(f"{name}: nothing to fetch, it comes with scikit-learn")
 
 
-def _reader(model: str | None, order: Order | None) -> Any:
+@bench_app.command("train")
+def bench_train(
+    recipe: Annotated[str, typer.Argument(help="Ours; zeronine recipes lists them.")] = "sprint",
+    data: Annotated[str, typer.Option("--data", help="A named set, or the path of your own data.")] = "mnist",
+    rounds: Annotated[int, typer.Option(min=1, help="How often all are trained, in turn.")] = 3,
+    keras_rounds: Annotated[int, typer.Option(min=1, help="How often the Keras peer is, which takes minutes.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Of the first round; each further round takes the next.")] = 0,
+    peers: PeersOption = "all",
+    keras_engine: Annotated[
+        Engine, typer.Option(help="What the Keras peer computes with; torch needs no environment.")
+    ] = Engine.tensorflow,
+    environment: EnvironmentOption = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", help="A setting of the recipe, as NAME=VALUE.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Only the line of JSON.")] = False,
+) -> None:
+    """Train a recipe and its peers in turn: seconds, accuracy, ratios, and the floor. Peers: one-epoch, keras."""
+    from zeronine.bench import train as training
+    from zeronine.bench.rounds import chosen
+
+    plan = training.Plan(
+        recipe=recipe,
+        data=data,
+        rounds=rounds,
+        keras_rounds=keras_rounds,
+        seed=seed,
+        peers=chosen(peers, training.PEERS),
+        keras_engine=keras_engine.value,
+        environment=environment,
+        settings=tuple(settings or ()),
+    )
+    _print_comparison(training.bench_train(plan, _say), as_json)
+
+
+@bench_app.command("predict")
+def bench_predict(
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="Ours: a shipped model, a model folder or .onnx file.")
+    ] = None,
+    data: Annotated[str, typer.Option("--data", help="A named set, or the path of your own data.")] = "mnist",
+    rounds: Annotated[int, typer.Option(min=1, help="How often all read, in turn.")] = 5,
+    peers: PeersOption = "all",
+    environment: EnvironmentOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Only the line of JSON.")] = False,
+) -> None:
+    """Read with a model and its peers in turn: one image, many, a whole process, the floor. Peers: torch, keras."""
+    from zeronine.bench import predict as reading
+    from zeronine.bench.rounds import chosen
+
+    plan = reading.Plan(
+        model=model, data=data, rounds=rounds, peers=chosen(peers, reading.PEERS), environment=environment
+    )
+    _print_comparison(reading.bench_predict(plan, _say), as_json)
+
+
+@bench_app.command("accuracy")
+def bench_accuracy(
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="Model folder, run folder, .onnx, .keras or .h5 file.")
+    ] = None,
+    only: Annotated[str | None, typer.Option(help="Tables, sets or corruptions, such as usps,photos,fog.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many pictures of each set.")] = None,
+    wrong: Annotated[Path | None, typer.Option(help="Folder for a list and sheets of what is read wrongly.")] = None,
+    curve: Annotated[Path | None, typer.Option(help="PNG: errors where only the surest are answered.")] = None,
+    out: Annotated[Path | None, typer.Option(help="File for the JSON object.")] = None,
+    record: Annotated[
+        bool, typer.Option("--record", help="Write the figures into the model's card and README.")
+    ] = False,
+    order: Annotated[Order | None, typer.Option(help="How a flat network's pixels are laid out.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Measure a model on everyone's handwriting: accuracy, corruptions, calibration, refusal."""
+    from zeronine.bench import accuracy, sheets
+    from zeronine.bench.tables import tables
+
+    folder = accuracy.recordable(model, only, limit) if record else None
+    reader = _reader(model, order)
+    names = [name.strip() for name in only.split(",") if name.strip()] if only else []
+    with _progress(f"measuring {reader.name}", None, show=not as_json) as step:
+        figures = accuracy.measure(reader, only=names, limit=limit, progress=lambda done, total: step(done, {}, total))
+    text = json.dumps(figures.as_dict(), indent=2, ensure_ascii=False)
+    made = tables(figures)
+    typer.echo(text) if as_json else _print_accuracy(figures, made)
+    written = [accuracy.write(text, out)] if out else []
+    written += accuracy.record(figures, folder, made) if folder else []
+    written += sheets.draw_wrong(reader, figures.readings, wrong) if wrong else []
+    written += [sheets.draw_coverage(figures.readings, curve)] if curve else []
+    for path in written:
+        typer.echo(str(path), err=as_json)
+
+
+def _reader(model: str | None, order: Order | None, unsure: float | None = None) -> Any:
     """A Reader; the training stack is loaded only for what ONNX Runtime cannot open."""
     from zeronine.reader import KERAS_FILES, Reader
 
@@ -328,8 +485,8 @@ def _reader(model: str | None, order: Order | None) -> Any:
     if model is not None and (Path(model).suffix in KERAS_FILES or (Path(model) / "config.json").exists()):
         from zeronine.train.export import open_reader
 
-        return open_reader(model, order=kept)
-    return Reader(model, order=kept)
+        return open_reader(model, order=kept, unsure=unsure)
+    return Reader(model, order=kept, unsure=unsure)
 
 
 def _pictures(names: Iterable[str]) -> Iterator[str]:
@@ -359,6 +516,52 @@ def _setting(text: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
+MOST_ROWS = 10
+"""Of a sweep's table; all are in its ``results.csv``."""
+
+
+def _print_sweep(found: "Sweep") -> None:
+    """The best trials, what matters, and how to train with the best settings."""
+    finished = found.finished
+    ended = [f"{len(finished)} finished"]
+    ended += [
+        f"{count} {state}"
+        for state in ("pruned", "refused")
+        if (count := sum(trial.state == state for trial in found.trials))
+    ]
+    typer.echo(f"{len(found.trials)} trials of {found.recipe}: {', '.join(ended)}")
+    for trial in found.trials:
+        if trial.state == "refused":
+            typer.echo(f"refused, such as trial {trial.number}: {trial.reason}")
+            break
+    if finished:
+        _print(_trials(finished[:MOST_ROWS], found.own))
+        typer.echo(
+            f"accuracy on {found.images:,} images kept out of the training images; "
+            f"differences below {100 * found.standard_error:.2f} points (one standard error) say little"
+        )
+        shares = ", ".join(f"{name} {100 * share:.0f} %" for name, share in found.importances.items())
+        typer.echo(f"what matters: {shares}" if shares else found.no_importances)
+        typer.echo(f"best: {found.command}")
+    if found.unfinished:
+        typer.echo(f"{found.unfinished} trials are left: the same command goes on")
+
+
+def _trials(trials: Sequence["Trial"], own: int | None) -> "Table":
+    """A row per trial, best first, with the settings that were searched."""
+    names = list(trials[0].settings)
+    table = _table("rank", "trial", "accuracy", "log loss", "seconds", "parameters", *names)
+    for rank, trial in enumerate(trials, 1):
+        number = f"{trial.number} (recipe)" if trial.number == own else str(trial.number)
+        figures = f"{100 * trial.accuracy:.2f} %", f"{trial.log_loss:.4f}", f"{trial.seconds:.1f}"
+        values = [trial.settings[name] for name in names]
+        rows = [",".join(map(str, value)) if isinstance(value, list) else str(value) for value in values]
+        table.add_row(str(rank), number, *figures, f"{trial.parameters:,}", *rows)
+    for column in table.columns:
+        column.justify = "right"
+    return table
+
+
 def _predictions(names: Iterable[str], predictions: list["Prediction"], top: int) -> "Table":
     """A row per picture; columns for what is next likely and for refusals only where there is something in them."""
     from rich.markup import escape
@@ -384,6 +587,42 @@ def _evaluation(result: "Evaluation") -> "Table":
         name, support, precision, recall = row
         table.add_row(name, f"{support:,}", f"{100 * precision:.2f} %", f"{100 * recall:.2f} %")
     return table
+
+
+def _say(text: str) -> None:
+    typer.echo(text, err=True)
+
+
+def _print_comparison(comparison: "Comparison", as_json: bool) -> None:
+    """A table and its notes, then one line of JSON."""
+    if not as_json:
+        table = _table(*comparison.columns)
+        for column in table.columns[1:]:
+            column.justify = "right"
+        for row in comparison.rows:
+            table.add_row(*row)
+        _print(table)
+        for note in comparison.notes:
+            typer.echo(note)
+    typer.echo(json.dumps(comparison.figures, ensure_ascii=False))
+
+
+def _print_accuracy(figures: "Accuracy", tables: Mapping[str, "MeasuredTable"]) -> None:
+    """The tables, each with its notes, then what was left out."""
+    typer.echo(figures.model + (f", at most {figures.limit:,} pictures of each set" if figures.limit else ""))
+    for made in tables.values():
+        table = _table()
+        table.title, table.title_justify = made.title, "left"
+        for number, column in enumerate(made.columns):
+            table.add_column(column, justify="left" if number < made.words else "right", overflow="fold")
+        for row in made.rows:
+            table.add_row(*row)
+        _print(table)
+        for note in made.notes:
+            typer.echo(note)
+        typer.echo("")
+    for name, why in figures.left_out.items():
+        typer.echo(f"left out: {name}: {why}")
 
 
 def _table(*columns: str) -> "Table":

@@ -1,6 +1,7 @@
 """How good a classifier is, from its probabilities and the true labels. Knows no network, picture or file.
 
-Images are counted as integers over the whole set at once; nothing is a mean of batch means.
+Images are counted as integers over the whole set at once; nothing is a mean of batch means. Probabilities of an image
+that sum to less than 1 leave the rest to "none of the classes".
 """
 
 from collections.abc import Sequence
@@ -17,7 +18,10 @@ SMALLEST_PROBABILITY = float(np.finfo(np.float32).eps)
 and one of them would make the mean infinite. An image costs at most 15.9 that way."""
 
 SUM_TOLERANCE = 1e-3
-"""How far the probabilities of an image may be from summing to 1: half precision, some hundred classes."""
+"""How far above 1 the probabilities of an image may sum: half precision, some hundred classes."""
+
+BINS = 15
+"""Of the calibration error, as is usual since Guo et al., "On calibration of modern neural networks", 2017."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +72,7 @@ def evaluate(probabilities: ArrayLike, labels: ArrayLike, classes: Sequence[str]
     """Compare probabilities with labels.
 
     Args:
-        probabilities: (N, K), 0..1, each row summing to 1.
+        probabilities: (N, K), 0..1, each row summing to 1, or to less by the probability of none of the classes.
         labels: (N,) integers, 0..K-1. Classes may be missing from them.
         classes: names of the K classes, at least two.
 
@@ -77,7 +81,6 @@ def evaluate(probabilities: ArrayLike, labels: ArrayLike, classes: Sequence[str]
         MissingExtra: SciPy or scikit-learn is not installed.
     """
     try:
-        from scipy.stats import binomtest
         from sklearn import metrics
     except ImportError as error:
         raise MissingExtra("train", "SciPy and scikit-learn") from error
@@ -90,20 +93,128 @@ def evaluate(probabilities: ArrayLike, labels: ArrayLike, classes: Sequence[str]
     precision, recall, _, support = metrics.precision_recall_fscore_support(
         truth, predicted, labels=every, zero_division=np.nan
     )
-    floored = np.clip(chances.astype(np.float64), SMALLEST_PROBABILITY, 1)
-    interval = binomtest(int(confusion.trace()), len(truth)).proportion_ci(0.95, method="wilson")
+    correct = int(confusion.trace())
     return Evaluation(
         count=len(truth),
-        correct=int(confusion.trace()),
-        accuracy=int(confusion.trace()) / len(truth),
-        interval=(float(interval.low), float(interval.high)),
-        log_loss=float(metrics.log_loss(truth, floored / floored.sum(axis=1, keepdims=True), labels=every)),
+        correct=correct,
+        accuracy=correct / len(truth),
+        interval=wilson(correct, len(truth)),
+        log_loss=_log_loss(chances, truth),
         precision=precision,
         recall=recall,
         support=support.astype(np.int64),
         confusion=confusion,
         classes=tuple(classes),
     )
+
+
+def wilson(correct: int, count: int) -> tuple[float, float]:
+    """The 95 % Wilson score interval of a share.
+
+    Args:
+        correct: how many of them, 0..count.
+        count: of how many, at least 1.
+
+    Returns:
+        Its low and its high end, 0..1.
+
+    Raises:
+        DataError: these are no such numbers.
+        MissingExtra: SciPy is not installed.
+    """
+    try:
+        from scipy.stats import binomtest
+    except ImportError as error:
+        raise MissingExtra("train", "SciPy and scikit-learn") from error
+    if not 0 <= correct <= count or count < 1:
+        raise DataError(f"{correct} of {count} is no share: count at least one image")
+    interval = binomtest(correct, count).proportion_ci(0.95, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def calibration_error(confidence: ArrayLike, correct: ArrayLike, *, equal_mass: bool = False) -> float:
+    """The expected calibration error: how far confidence is from accuracy, mean over the images of BINS bins.
+
+    Args:
+        confidence: (N,) of each answer, 0..1.
+        correct: (N,) whether it is right.
+        equal_mass: bins that hold as many images each, instead of bins of equal width. Images of the same confidence
+            are never parted, so that bins may come out uneven, and fewer.
+
+    Returns:
+        0, as good as can be, to 1.
+
+    Raises:
+        DataError: the arrays are empty or do not fit each other.
+    """
+    sure, right = _pair(confidence, correct)
+    edges = np.quantile(sure, np.linspace(0, 1, BINS + 1)[1:-1]) if equal_mass else np.arange(1, BINS) / BINS
+    bins = np.searchsorted(edges, sure, side="left")
+    difference = np.bincount(bins, weights=right - sure, minlength=BINS)
+    return float(np.abs(difference).sum() / len(sure))
+
+
+def selective_accuracy(confidence: ArrayLike, correct: ArrayLike, coverage: float) -> tuple[int, int]:
+    """How many answers are right where only the surest are given.
+
+    Args:
+        confidence: (N,) of each answer.
+        correct: (N,) whether it is right.
+        coverage: share of the images that are answered, above 0, at most 1.
+
+    Returns:
+        Right ones, and those answered: coverage times N, rounded, at least 1. Of equal confidences the first count.
+
+    Raises:
+        DataError: the arrays are empty or do not fit each other, or there is no such share.
+    """
+    sure, right = _pair(confidence, correct)
+    if not 0 < coverage <= 1:
+        raise DataError(f"a coverage of {coverage} is none: give a share above 0, at most 1")
+    kept = np.argsort(-sure, kind="stable")[: max(1, round(coverage * len(sure)))]
+    return int(right[kept].sum()), len(kept)
+
+
+def auroc(inside: ArrayLike, outside: ArrayLike) -> float:
+    """The area under the ROC curve: how often a score of what belongs exceeds one of what does not.
+
+    Args:
+        inside: (N,) scores of what belongs.
+        outside: (M,) scores of what does not.
+
+    Returns:
+        The share of all N·M pairs in which the first is higher, ties as half: 1 parts them, 0.5 tells nothing.
+
+    Raises:
+        DataError: one of them is empty.
+        MissingExtra: SciPy is not installed.
+    """
+    try:
+        from scipy.stats import rankdata
+    except ImportError as error:
+        raise MissingExtra("train", "SciPy and scikit-learn") from error
+    ours, others = np.asarray(inside, np.float64), np.asarray(outside, np.float64)
+    if not ours.size or not others.size:
+        raise DataError("there is nothing to tell apart: give scores of both kinds")
+    ranks = rankdata(np.concatenate([ours, others]))[: len(ours)]
+    return float((ranks.sum() - len(ours) * (len(ours) + 1) / 2) / (len(ours) * len(others)))
+
+
+def _pair(confidence: ArrayLike, correct: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Both as float64, of one length."""
+    sure, right = np.asarray(confidence, np.float64), np.asarray(correct, np.float64)
+    if sure.ndim != 1 or sure.shape != right.shape or not len(sure):
+        raise DataError(
+            f"confidences of shape {sure.shape} do not fit answers of shape {right.shape}: give one of each per image"
+        )
+    return sure, right
+
+
+def _log_loss(chances: NDArray[Any], truth: NDArray[Any]) -> float:
+    """Mean of -ln(probability of the true class); what little rows sum to above 1 is taken off."""
+    given = chances[np.arange(len(truth)), truth].astype(np.float64)
+    share = given / np.maximum(chances.sum(axis=1, dtype=np.float64), 1)
+    return float(-np.log(np.clip(share, SMALLEST_PROBABILITY, 1)).mean())
 
 
 def _check(chances: NDArray[Any], truth: NDArray[Any], classes: int) -> None:
@@ -144,7 +255,7 @@ def _check_probabilities(chances: NDArray[Any]) -> None:
             "the training diverged; train again with a lower learning rate"
         )
     sums = chances.sum(axis=1, dtype=np.float64)
-    wrong = np.flatnonzero((chances < 0).any(axis=1) | ~(np.abs(sums - 1) <= SUM_TOLERANCE))
+    wrong = np.flatnonzero((chances < 0).any(axis=1) | ~(sums <= 1 + SUM_TOLERANCE))
     if wrong.size:
         first = wrong[0]
         raise DataError(

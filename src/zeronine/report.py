@@ -6,6 +6,7 @@ which colour-blind readers can tell apart, darkened for small text.
 """
 
 import io
+import json
 import math
 import warnings
 from bisect import bisect_right
@@ -19,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from zeronine.errors import DataError, MissingExtra
+from zeronine.errors import DataError, MissingExtra, RecipeError
 from zeronine.evaluate import Evaluation, evaluate
 from zeronine.train import predicted_split
 from zeronine.train.run import Run, replaced
@@ -523,6 +524,210 @@ def _caption(
         y = top + 0.15 + 0.17 * len(lines)
         page.text(left, y, "#", color=PALE, **style)
         page.text(left + MARK, y, f"{index}", color=SOFT, **style)
+
+
+# ---- sweeps ------------------------------------------------------------------------------------------------
+
+
+def draw_sweep(folder: str | Path, *, out: str | Path | None = None) -> list[Path]:
+    """Draw what a sweep found: its trials in their order, each setting against the error, what matters how much.
+
+    Args:
+        folder: a folder that a sweep wrote.
+        out: where the pictures go, if not to ``plots`` in that folder.
+
+    Returns:
+        ``history.png``, ``settings.png``, ``importance.png``; none where no trial is over.
+
+    Raises:
+        RecipeError: the folder holds no results of a sweep.
+        MissingExtra: Matplotlib is not installed.
+    """
+    try:
+        import matplotlib.style
+    except ImportError as error:
+        raise MissingExtra("train", "Matplotlib") from error
+
+    found = _Found.read(Path(folder))
+    if not found.shown:
+        return []
+    place = Path(folder) / "plots" if out is None else Path(out)
+    with matplotlib.style.context(["default", dict(STYLE)]):
+        return [
+            _save(_sweep_history(found), place / "history.png"),
+            _save(_sweep_settings(found), place / "settings.png"),
+            _save(_sweep_importance(found), place / "importance.png"),
+        ]
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What a sweep found.
+
+    Attributes:
+        title: recipe and number of validation images.
+        images: that number.
+        shown: the trials with an accuracy, in the order of their beginning.
+        best: number of the best one; -1 where none is finished.
+        own: number of the one with the recipe's own settings, or None.
+        space: by setting, ``low``, ``high``, ``log``, or ``examples``.
+        importances: by setting.
+        no_importances: why there are none.
+    """
+
+    title: str
+    images: int
+    shown: Sequence[Mapping[str, Any]]
+    best: int
+    own: int | None
+    space: Mapping[str, Mapping[str, Any]]
+    importances: Mapping[str, float]
+    no_importances: str
+
+    @classmethod
+    def read(cls, folder: Path) -> "_Found":
+        """What ``results.json`` says."""
+        try:
+            content = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+            trials = content["trials"]
+            return cls(
+                f"{content['recipe']}, chosen by {content['images']:,} validation images",
+                content["images"],
+                sorted((trial for trial in trials if trial["accuracy"] is not None), key=lambda trial: trial["number"]),
+                next((trial["number"] for trial in trials if trial["state"] == "finished"), -1),
+                *(content[name] for name in ("own", "space", "importances", "no_importances")),
+            )
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise RecipeError(f"{folder} holds no results of a sweep: name the folder of one that has ended") from error
+
+    def error(self, trial: Mapping[str, Any]) -> float:
+        """Per cent of the validation images; none wrong is half a one, for a logarithmic axis."""
+        return 100 * max(1 - float(trial["accuracy"]), 0.5 / self.images)
+
+    def of(self, state: str) -> list[Mapping[str, Any]]:
+        """The trials that ended so."""
+        return [trial for trial in self.shown if trial["state"] == state]
+
+
+SWEPT = "Error on them in %, logarithmic:   ● finished   ○ ended early, at its error then"
+
+
+def _sweep_history(found: _Found) -> "Figure":
+    """Error by number of the trial, and the best so far."""
+    from matplotlib.ticker import MaxNLocator
+
+    finished = found.of("finished")
+    best = next((trial for trial in finished if trial["number"] == found.best), None)
+    heading = (
+        f"Best of {len(found.shown)} trials: {_percent(best['accuracy'], 2)} right" if best else "No trial finished"
+    )
+    figure, _ = _page(heading, [found.title, SWEPT], 4.4)
+    axes = _panel(figure, (MARGIN + 0.4, 1.25), (WIDTH - 2 * MARGIN - 1.5, 2.5))
+    _swept(axes, found, [trial["number"] for trial in found.shown])
+    if finished:
+        numbers = [*(trial["number"] for trial in finished), found.shown[-1]["number"]]
+        so_far = np.minimum.accumulate([found.error(trial) for trial in finished])
+        axes.step(numbers, [*so_far, so_far[-1]], where="post", color=RIGHT, linewidth=1.2, zorder=1)
+        end: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "xytext": (8, 0)}
+        text = f"best\n{so_far[-1]:.2f}"
+        axes.annotate(text, (1, so_far[-1]), fontsize=8.5, color=RIGHT, va="center", **end)
+    for trial in finished:
+        if trial["number"] == found.own:
+            place: dict[str, Any] = {"xytext": (6, -12), "textcoords": "offset points"}
+            axes.annotate("the recipe's own", (trial["number"], found.error(trial)), fontsize=8, color=SOFT, **place)
+    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+    axes.set_xlabel("trial", fontsize=8.5)
+    return figure
+
+
+def _sweep_settings(found: _Found) -> "Figure":
+    """A panel for each setting: error by value."""
+    columns, pitch = 3, 2.15
+    rows = math.ceil(len(found.space) / columns)
+    notes = [found.title, f"{SWEPT}   ◯ the best"]
+    figure, page = _page("What each setting does", notes, 1.3 + rows * pitch)
+    across = (WIDTH - 2 * MARGIN + GAP) / columns
+    for place, (name, space) in enumerate(found.space.items()):
+        left, top = MARGIN + place % columns * across, 1.25 + place // columns * pitch
+        title = "width, times the recipe's" if name == "width" else name.replace("_", " ")
+        page.text(left, top, title, fontsize=9, fontweight="bold", va="center")
+        axes = _panel(figure, (left + 0.4, top + 0.2), (across - GAP - 0.45, pitch - 0.75))
+        _swept(axes, found, [_position(trial["values"][name], space) for trial in found.shown])
+        _value_axis(axes, space)
+    return figure
+
+
+def _sweep_importance(found: _Found) -> "Figure":
+    """A bar for each setting: its share in the differences between finished trials."""
+    if not found.importances:
+        return _page("What matters", [found.title, found.no_importances], 1.25)[0]
+    notes = [found.title, "Share of the differences between finished trials that each setting explains (fANOVA)"]
+    figure, page = _page("What matters", notes, 1.35 + 0.34 * len(found.importances))
+    names = max(_width(name, 9) for name in found.importances)
+    left, most = MARGIN + names + 0.15, max(found.importances.values())
+    for row, (name, share) in enumerate(found.importances.items()):
+        y, length = 1.3 + 0.34 * row, (WIDTH - left - MARGIN - 0.7) * share / most
+        page.text(left - 0.12, y, name.replace("_", " "), fontsize=9, ha="right", va="center_baseline")
+        page.barh(y, length, 0.2, left=left, color=RIGHT)
+        page.text(left + length + 0.08, y, _percent(share, 0), fontsize=9, color=SOFT, va="center_baseline")
+    return figure
+
+
+def _panel(figure: "Figure", corner: tuple[float, float], size: tuple[float, float]) -> "Axes":
+    """Axes at so many inches from the top left corner, with a logarithmic scale of errors."""
+    total = figure.get_figheight()
+    (left, top), (width, height) = corner, size
+    axes = figure.add_axes((left / WIDTH, (total - top - height) / total, width / WIDTH, height / total))
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.grid(axis="y", color=FAINT, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(length=0, labelsize=7.5, pad=4)
+    return axes
+
+
+def _swept(axes: "Axes", found: _Found, places: Sequence[float]) -> None:
+    """A mark for each trial, its error upwards; a ring around the best."""
+    from matplotlib.ticker import FormatStrFormatter, LogLocator, NullLocator
+
+    for trial, x in zip(found.shown, places, strict=True):
+        finished, y = trial["state"] == "finished", found.error(trial)
+        face, edge = (RIGHT, "white") if finished else ("none", PALE)
+        axes.plot(x, y, "o", markersize=5.5 if finished else 4.5, markerfacecolor=face, markeredgecolor=edge, zorder=3)
+        if trial["number"] == found.best:
+            axes.plot(x, y, "o", markersize=11, markerfacecolor="none", markeredgecolor=INK, zorder=4)
+    errors = [found.error(trial) for trial in found.shown]
+    axes.set_yscale("log")
+    axes.set_ylim(min(errors) / 1.25, max(errors) * 1.25)
+    wide = max(errors) > 8 * min(errors)
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if wide else (1, 1.5, 2, 3, 4, 5, 6, 8)))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FormatStrFormatter("%g"))
+
+
+def _position(value: Any, space: Mapping[str, Any]) -> float:
+    """Where a value lies on its axis: itself, or its place among several."""
+    return float(space["examples"].index(value) if "examples" in space else value)
+
+
+def _value_axis(axes: "Axes", space: Mapping[str, Any]) -> None:
+    """The scale of a setting, from end to end of what was searched."""
+    from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator, NullLocator
+
+    if "examples" in space:
+        names = [_fit(f"{value}", 1.9 / len(space["examples"]), 7.5) for value in space["examples"]]
+        axes.set_xticks(range(len(names)), names)
+        axes.set_xlim(-0.5, len(names) - 0.5)
+        return
+    low, high = space["low"], space["high"]
+    if space["log"]:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 30 * low else (1,)))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_major_formatter(FormatStrFormatter("%g"))
+        axes.set_xlim(low * (low / high) ** 0.05, high * (high / low) ** 0.05)
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=space["whole"]))
+        axes.set_xlim(low - 0.05 * (high - low), high + 0.05 * (high - low))
 
 
 # ---- pages -------------------------------------------------------------------------------------------------

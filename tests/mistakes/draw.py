@@ -63,7 +63,6 @@ THREE: tuple[Stroke, ...] = (
         *((0.6, 0.52), (0.66, 0.7), (0.52, 0.84), (0.34, 0.8)),
     ),
 )
-LETTER_A: tuple[Stroke, ...] = (((0.26, 0.88), (0.5, 0.14), (0.74, 0.88)), ((0.35, 0.6), (0.65, 0.6)))
 LETTER_K: tuple[Stroke, ...] = (((0.34, 0.14), (0.34, 0.88)), ((0.72, 0.14), (0.35, 0.52), (0.74, 0.88)))
 STAR: tuple[Stroke, ...] = (
     ((0.5, 0.14), (0.5, 0.86)),
@@ -119,11 +118,10 @@ PICTURES = {
     "10-between-neighbours-3": between_neighbours(),
     "11-thin-pencil-one-1": page(EUROPEAN_ONE, pen=2, shade=190),
     "12-white-on-black-nine-9": 255 - page(HOOKED_NINE, pen=9),
-    "13-letter-a-none": page(LETTER_A),
-    "14-letter-k-none": page(LETTER_K),
-    "15-star-none": page(STAR),
-    "16-two-digits-none": two_digits(),
-    "17-blot-none": blot(),
+    "13-letter-k-none": page(LETTER_K),
+    "14-star-none": page(STAR),
+    "15-two-digits-none": two_digits(),
+    "16-blot-none": blot(),
 }
 
 

@@ -100,6 +100,7 @@ def train_tutorial(
     tensorboard: bool = False,
     target: str | None = None,
     digits: bool = False,
+    watch: bool = False,
 ) -> Run:
     """Train a tutorial network and write its run folder; go on where a killed training left off.
 
@@ -118,6 +119,8 @@ def train_tutorial(
         tensorboard: whether to write the history to ``tensorboard/`` in the run's folder, too.
         target: how the data set was loaded; for the config.
         digits: likewise.
+        watch: measure the test images after each epoch where the tutorial watches none: for a sweep, whose test
+            images are validation images.
 
     Raises:
         RecipeError: there is no such tutorial or setting, it does not fit the data, or the folder holds
@@ -132,6 +135,8 @@ def train_tutorial(
     if tensorboard and importlib.util.find_spec("tensorboard") is None:
         raise MissingExtra("tensorboard", "TensorBoard")
     splits = divide(tutorial, dataset, chosen)
+    if watch and not len(splits["validation"]):
+        splits["validation"] = splits["test"]
     run = Run(Path(out))
     run.begin(
         {

@@ -134,7 +134,7 @@ def _described(layer: nn.Module) -> str:
         case nn.BatchNorm2d():
             return "batch norm"
         case _:
-            return type(layer).__name__.lower().replace("gelu", "GELU")
+            return type(layer).__name__.lower().replace("relu", "ReLU")
 
 
 def train_recipe(
@@ -514,7 +514,7 @@ def learn_to_doubt(network: Convnet, training: Split, settings: Settings, seed: 
         optimizer.step()
         schedule.step()
     with torch.no_grad():  # half of what was learned from is no digit, much less of what is read
-        doubt.answer[-1].bias += math.log(OTHERS / (1 - OTHERS))
+        cast(nn.Linear, doubt.answer[-1]).bias.add_(math.log(OTHERS / (1 - OTHERS)))
     network.cpu().eval()
     return time.perf_counter() - started
 

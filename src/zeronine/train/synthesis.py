@@ -12,7 +12,6 @@ Everything passes through ``digit_image``, like any picture that a user brings.
 """
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
@@ -340,7 +339,7 @@ def _pool(one: Callable[[Random], tuple[Grey, int]], count: int, seed: int) -> t
         while True:
             canvas, label = one(random)
             if canvas.shape == (28, 28):
-                return np.asarray(canvas, np.float32) / 255, label
+                return canvas.astype(np.float32) / np.float32(255), label
             try:
                 return digit_image(canvas), label
             except ImageError:  # blank: drawn too faintly, or cut away
@@ -348,8 +347,7 @@ def _pool(one: Callable[[Random], tuple[Grey, int]], count: int, seed: int) -> t
 
     if not count:
         return np.zeros((0, 28, 28), np.uint8), np.zeros(0, np.int64)
-    with ThreadPoolExecutor() as pool:
-        rows = list(pool.map(made, np.random.SeedSequence(seed).spawn(count)))
+    rows = [made(child) for child in np.random.SeedSequence(seed).spawn(count)]
     pixels = np.stack([np.rint(image * 255).astype(np.uint8) for image, _ in rows])
     return pixels, np.array([label for _, label in rows], np.int64)
 
