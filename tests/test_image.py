@@ -13,7 +13,7 @@ from PIL import Image
 
 from zeronine import data
 from zeronine.errors import ImageError
-from zeronine.image import MOST_PIXELS, digit_image, load_pixels, plain_image, resized
+from zeronine.image import MOST_PIXELS, digit_image, digit_images, load_pixels, plain_image, resized
 
 Grey = NDArray[np.float32]
 
@@ -280,3 +280,19 @@ def test_plain_images_keep_their_polarity_and_colour(seven: Grey) -> None:
 def test_load_pixels_keeps_bytes_as_bytes(seven: Grey) -> None:
     assert load_pixels(as_bytes(seven)).dtype == np.uint8
     assert load_pixels(saved(Image.fromarray(as_bytes(seven)))).dtype == np.uint8
+
+
+@pytest.mark.parametrize("side", [28, 80])
+def test_every_way_to_see_a_picture_without_paper(side: int) -> None:
+    picture = np.full((side, side), 255, np.uint8)
+    picture[: side // 10] = 0
+    picture[-side // 10 :] = 0
+    for image in digit_images(picture):
+        assert image.shape == (28, 28)
+
+
+def test_the_first_way_is_the_digit_image(seven: NDArray[np.float32]) -> None:
+    large = np.kron(seven, np.ones((4, 4), np.float32))
+    ways = list(digit_images(large))
+    assert np.array_equal(ways[0], digit_image(large))
+    assert list(map(len, digit_images(seven))) == [28]  # a digit image has one way

@@ -463,9 +463,14 @@ def _digit_only(ink: Grey, alone: bool = False) -> Grey:
     edges, spans = _at_edges(boxes, ink.shape)
     spans |= _frames(boxes, labels)
     off_centre = np.hypot(*(centres / ink.shape[::-1] - 0.5).T)
-    main = int((mass * (1 - off_centre) * np.where(edges > 0, 0.6, 1) * np.where(spans, 0.1, 1)).argmax())
+    likely = mass * (1 - off_centre) * np.where(edges > 0, 0.6, 1) * np.where(spans, 0.1, 1)
+    main = 1 + int(likely[1:].argmax())  # 0 is the paper, which has no middle where there is none
     eligible = (mass > 0.01 * mass[main]) & ((edges == 0) | (edges[main] > 0)) & ~spans
-    kept = np.arange(count) == main if alone else _chained(boxes, main, eligible, mass.astype(float))
+    kept = _chained(boxes, main, eligible, mass.astype(float))
+    if alone:
+        if np.any(mass[kept] > 0.5 * mass[main], where=np.flatnonzero(kept) != main):
+            raise ImageError("blank", "there are several pieces of its size")
+        kept = np.arange(count) == main
     mine = cv2.dilate((kept[labels] & (labels > 0)).astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
     rows, columns = np.flatnonzero(mine.any(axis=1)), np.flatnonzero(mine.any(axis=0))
     return np.where(mine, ink, 0)[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
