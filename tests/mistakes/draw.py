@@ -64,11 +64,6 @@ THREE: tuple[Stroke, ...] = (
     ),
 )
 LETTER_K: tuple[Stroke, ...] = (((0.34, 0.14), (0.34, 0.88)), ((0.72, 0.14), (0.35, 0.52), (0.74, 0.88)))
-STAR: tuple[Stroke, ...] = (
-    ((0.5, 0.14), (0.5, 0.86)),
-    ((0.18, 0.32), (0.82, 0.68)),
-    ((0.18, 0.68), (0.82, 0.32)),
-)
 
 
 def faded_zero() -> Grey:
@@ -119,9 +114,8 @@ PICTURES = {
     "11-thin-pencil-one-1": page(EUROPEAN_ONE, pen=2, shade=190),
     "12-white-on-black-nine-9": 255 - page(HOOKED_NINE, pen=9),
     "13-letter-k-none": page(LETTER_K),
-    "14-star-none": page(STAR),
-    "15-two-digits-none": two_digits(),
-    "16-blot-none": blot(),
+    "14-two-digits-none": two_digits(),
+    "15-blot-none": blot(),
 }
 
 
