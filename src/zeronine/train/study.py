@@ -155,7 +155,7 @@ def _storage(plan: Plan) -> RDBStorage:
         except sqlalchemy.exc.DBAPIError:
             if attempt == 4:
                 raise
-            time.sleep(0.2 * 2**attempt)  # two processes that make the tables at once: one of them fails
+            time.sleep(0.1 * 2**attempt)  # two processes that make the tables at once: one of them fails
     raise AssertionError
 
 
