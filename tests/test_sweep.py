@@ -307,22 +307,27 @@ def test_ctrl_c_leaves_a_sweep_that_goes_on(tmp_path: Path, monkeypatch: pytest.
 
 # ---- several processes -------------------------------------------------------------------------------------
 
-LONG: dict[str, Any] = {
-    "data": "optdigits",
-    "settings": {"epochs": 8, "units": "8", "batch_size": 16},
-    "over": ["learning_rate"],
-}
-"""A training of about a second."""
+LONG: dict[str, Any] = {"settings": {"epochs": 12, "widths": "4,4,8", "batch_size": 16}, "over": ["learning_rate"]}
+"""A training of about a second, by PyTorch alone: Keras takes longer to be imported."""
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> str:
+    """A file of 480 digits of 28×28 pixels, for processes that are quick to begin."""
+    small = data.load("optdigits", split="train").train
+    images = np.kron(small.images[:480], np.ones((3, 3), np.uint8))
+    np.savez(tmp_path / "digits.npz", x=np.pad(images, ((0, 0), (2, 2), (2, 2))), y=small.labels[:480])
+    return str(tmp_path / "digits.npz")
 
 
 def started(**options: Any) -> "subprocess.Popen[bytes]":
     """Another process that sweeps."""
-    code = f"from zeronine.train.sweep import sweep; sweep('dense-25-15', **{options!r})"
+    code = f"from zeronine.train.sweep import sweep; sweep('sprint', **{options!r})"
     return subprocess.Popen([sys.executable, "-c", code], env=os.environ | {"PYTHONWARNINGS": "default"})
 
 
-def test_processes_share_a_storage_and_a_killed_one_is_made_up_for(tmp_path: Path) -> None:
-    options = {**LONG, "trials": 4, "out": str(tmp_path / "s"), "heartbeat": 1}
+def test_processes_share_a_storage_and_a_killed_one_is_made_up_for(tmp_path: Path, pictures: str) -> None:
+    options = {**LONG, "data": pictures, "trials": 4, "out": str(tmp_path / "s"), "heartbeat": 1}
     other = started(**options)
 
     def in_the_middle() -> None:
@@ -338,7 +343,7 @@ def test_processes_share_a_storage_and_a_killed_one_is_made_up_for(tmp_path: Pat
             other.kill()
 
     in_the_middle()
-    found = sweep("dense-25-15", **options, progress=kill)
+    found = sweep("sprint", **options, progress=kill)
     assert other.wait(300) != 0
     assert len(found.trials) == 4
     assert found.unfinished == 0
@@ -347,7 +352,7 @@ def test_processes_share_a_storage_and_a_killed_one_is_made_up_for(tmp_path: Pat
     assert not (tmp_path / "s" / "trials").exists()
 
 
-def test_jobs_go_on_without_one_that_is_killed(tmp_path: Path) -> None:
+def test_jobs_go_on_without_one_that_is_killed(tmp_path: Path, pictures: str) -> None:
     killed: list[int] = []
 
     def kill(done: int, total: int, figures: Mapping[str, float]) -> None:
@@ -356,7 +361,7 @@ def test_jobs_go_on_without_one_that_is_killed(tmp_path: Path) -> None:
             killed.append(child.pid or 0)
             child.kill()
 
-    found = sweep("dense-25-15", trials=4, jobs=2, out=tmp_path / "s", heartbeat=1, **LONG, progress=kill)
+    found = sweep("sprint", trials=4, jobs=2, out=tmp_path / "s", data=pictures, heartbeat=1, **LONG, progress=kill)
     assert killed
     assert len(found.trials) == 4
     assert found.unfinished == 0
@@ -409,14 +414,14 @@ def test_a_server_that_is_not_there_is_one_line_without_the_password(tmp_path: P
 
 
 @pytest.mark.skipif("ZERONINE_TEST_POSTGRES" not in os.environ, reason="needs a server: set ZERONINE_TEST_POSTGRES")
-def test_processes_share_a_postgresql_server(tmp_path: Path) -> None:
+def test_processes_share_a_postgresql_server(tmp_path: Path, pictures: str) -> None:
     name = f"s{time.time_ns()}"
-    options = {**LONG, "trials": 8, "heartbeat": 1, "storage": os.environ["ZERONINE_TEST_POSTGRES"]}
+    options = {**LONG, "data": pictures, "trials": 8, "heartbeat": 1, "storage": os.environ["ZERONINE_TEST_POSTGRES"]}
     others = [started(**options, out=str(tmp_path / str(number) / name)) for number in range(2)]
     while not list(tmp_path.glob("0/*/trials/*/history.csv")):
         time.sleep(0.02)
     others[0].kill()
-    found = sweep("dense-25-15", **options, out=tmp_path / "here" / name)
+    found = sweep("sprint", **options, out=tmp_path / "here" / name)
     assert [other.wait(300) for other in others][1] == 0
     assert len(found.trials) == 8
 
