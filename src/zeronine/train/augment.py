@@ -132,9 +132,44 @@ def _lined(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     return torch.where(white, torch.maximum(images, line), images * (1 - line))
 
 
+def _zigzagged(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """A jagged line across the image, as of a pen that strikes out or of a torn edge."""
+    height, width = images.shape[2:]
+    angle = _uniform(images, 0.0, torch.pi, generator)
+    rows = torch.arange(height, device=images.device).reshape(1, 1, -1, 1) - height / 2
+    columns = torch.arange(width, device=images.device).reshape(1, 1, 1, -1) - width / 2
+    along, across = columns * angle.cos() - rows * angle.sin(), rows * angle.cos() + columns * angle.sin()
+    period = _uniform(images, 2.5, 8.0, generator)
+    teeth = ((along / period + _uniform(images, 0, 1, generator)) % 1 - 0.5).abs() * 4 - 1
+    across = across - _uniform(images, -11, 11, generator) - teeth * _uniform(images, 0.8, 2.5, generator)
+    line = (_uniform(images, 0.8, 1.6, generator) - across.abs()).clamp(0, 1) * _uniform(images, 0.5, 1.0, generator)
+    return torch.maximum(images, line)
+
+
+def _banded(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """A strip along one or two opposite edges turned into its negative, as where a dark table shows beside paper."""
+    size = images.shape[-1]
+    place = torch.arange(size, device=images.device).reshape(1, 1, 1, -1)
+    first, last = _uniform(images, 0, size / 3, generator), _uniform(images, 0, size / 3, generator)
+    outside = ((place < first) | (place >= size - last)).float()
+    tall, wide = images.chunk(2) if len(images) > 1 else (images, images[:0])
+    columns, rows = outside[: len(tall)], outside[len(tall) :].transpose(2, 3)
+    return torch.cat([(tall - columns).abs(), (wide - rows).abs()])
+
+
+def _outlined(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Only the edges of the strokes, as bright as they can be."""
+    around = functional.max_pool2d(images, 3, stride=1, padding=1)
+    within = -functional.max_pool2d(-images, 3, stride=1, padding=1)
+    first, second = (images - within), (around - images)
+    edges = torch.where(_uniform(images, 0, 1, generator) < 0.5, first, second)
+    sharp = (edges > _uniform(images, 0.2, 0.6, generator)).float()
+    return torch.where(_uniform(images, 0, 1, generator) < 0.5, edges, sharp)
+
+
 def _faded(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     """Ink down to a third, paper up to a third."""
     return images * _uniform(images, 0.35, 1.0, generator) + _uniform(images, 0.0, 0.3, generator)
 
 
-DAMAGES = (_noisy, _specked, _blurred, _coarse, _lined, _faded)
+DAMAGES = (_noisy, _specked, _blurred, _coarse, _lined, _faded, _zigzagged, _banded, _outlined)

@@ -3,7 +3,7 @@
 Three kinds, each a pool that is made once for a training, from its seed, and bent anew in every epoch like all images:
 
 - ``written``: digits in the forms that MNIST's American writers hardly use: ones with a long upstroke or a foot,
-  crossed sevens, open fours, nines with a tail. Drawn from skeletons of our own, so that no data set's terms apply.
+  crossed sevens, open fours, nines with a tail. From ``forms``, our own, so that no data set's terms apply.
 - ``crowded``: MNIST's digits as they are cut out of a form: parts of neighbours, ruled lines, a full stop beside them.
 - ``refused``: what is no digit: letters and signs in OpenCV's Hershey fonts, scribbles, shapes, textures, two digits,
   digits cut up. Capitals and small letters that are written like a digit (O, I, l, Z, S and kin) are left out.
@@ -12,6 +12,7 @@ Everything passes through ``digit_image``, like any picture that a user brings.
 """
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -19,236 +20,13 @@ from numpy.typing import NDArray
 
 from zeronine.errors import ImageError
 from zeronine.image import digit_image
+from zeronine.train.forms import FORMS, Points, strokes
 
 Random = np.random.Generator
 Grey = NDArray[np.uint8]
-Points = NDArray[np.float64]
-Skeleton = tuple[tuple[tuple[float, float], ...], ...]
-"""Strokes of (x, y) points in a box of 1 by 1, y downwards; strokes are smooth through their points."""
 
 SIDE = 60
 """Pixels of the canvas on which things are drawn before they become digit images."""
-
-CORNER = (9.0, 9.0)
-"""Between two points of a skeleton: the stroke turns sharply at the point before it."""
-
-SKELETONS: dict[int, tuple[Skeleton, ...]] = {
-    0: (
-        (((0.5, 0), (0.1, 0.25), (0.05, 0.65), (0.45, 1), (0.9, 0.7), (0.9, 0.25), (0.5, 0)),),
-        (((0.55, 0.05), (0.1, 0.3), (0.1, 0.75), (0.5, 1), (0.9, 0.65), (0.8, 0.2), (0.5, 0.02), (0.35, 0.12)),),
-        (((0.5, 0.05), (0.1, 0.4), (0.2, 0.9), (0.65, 0.95), (0.85, 0.5), (0.6, 0.1), (0.5, 0.05), (0.95, 0.0)),),
-        (((0.4, 0.05), (0.1, 0.5), (0.4, 0.98), (0.85, 0.6), (0.75, 0.15), (0.4, 0.0), (0.3, 0.2), (0.55, 0.3)),),
-        (
-            ((0.5, 0), (0.1, 0.25), (0.05, 0.65), (0.45, 1), (0.9, 0.7), (0.9, 0.25), (0.5, 0)),
-            ((0.9, 0.05), (0.1, 0.95)),
-        ),
-    ),
-    1: (
-        (((0.1, 0.4), (0.4, 0.2), (0.62, 0), CORNER, (0.6, 0.5), (0.58, 1)),),
-        (((0.15, 0.3), (0.6, 0), CORNER, (0.55, 1)),),
-        (((0.0, 0.5), (0.7, 0), CORNER, (0.6, 1)),),
-        (((0.0, 0.55), (0.3, 0.48), (0.7, 0), CORNER, (0.65, 1)),),
-        (((0.0, 0.65), (0.65, 0), CORNER, (0.6, 1)),),
-        (((0.2, 0.35), (0.6, 0), CORNER, (0.55, 1)), ((0.2, 1), (0.95, 1))),
-        (((0.0, 0.5), (0.6, 0), CORNER, (0.55, 1)), ((0.15, 1), (1.0, 0.98))),
-        (((0.3, 0.15), (0.55, 0), CORNER, (0.5, 1)), ((0.1, 1), (0.9, 1))),
-        (((0.05, 0.45), (0.6, 0), CORNER, (0.5, 0.8), (0.6, 0.98), (0.85, 0.93)),),
-        (((0.0, 0.5), (0.35, 0.4), (0.65, 0), CORNER, (0.5, 0.75), (0.55, 0.97), (0.8, 0.97)),),
-        (((0.1, 0.25), (0.3, 0.2), (0.6, 0), CORNER, (0.4, 1)),),
-        (((0.0, 0.7), (0.5, 0.25), (0.62, 0.02), (0.5, 0.05), (0.5, 0.3), (0.5, 1)),),
-        (((0.5, 0), (0.48, 0.5), (0.5, 1)), ((0.15, 1), (0.9, 1))),
-    ),
-    2: (
-        (
-            (
-                (0.15, 0.35),
-                (0.25, 0.1),
-                (0.6, 0.0),
-                (0.85, 0.2),
-                (0.55, 0.6),
-                (0.15, 0.95),
-                (0.02, 0.88),
-                (0.15, 0.75),
-                (0.45, 0.85),
-                (0.75, 0.98),
-                (1.0, 0.8),
-            ),
-        ),
-        (
-            (
-                (0.25, 0.25),
-                (0.15, 0.12),
-                (0.45, 0.0),
-                (0.8, 0.15),
-                (0.6, 0.5),
-                (0.2, 0.9),
-                (0.05, 0.85),
-                (0.25, 0.7),
-                (0.55, 0.9),
-                (0.95, 0.95),
-            ),
-        ),
-        (
-            (
-                (0.3, 0.3),
-                (0.1, 0.2),
-                (0.35, 0),
-                (0.8, 0.15),
-                (0.55, 0.65),
-                (0.1, 0.95),
-                (0.05, 0.75),
-                (0.4, 0.85),
-                (1, 0.9),
-            ),
-        ),
-        (
-            (
-                (0.2, 0.35),
-                (0.4, 0),
-                (0.85, 0.2),
-                (0.5, 0.7),
-                (0.1, 0.95),
-                (0.0, 0.8),
-                (0.25, 0.75),
-                (0.6, 0.95),
-                (1, 0.85),
-            ),
-        ),
-        (((0.05, 0.25), (0.4, 0), (0.85, 0.2), (0.6, 0.6), (0.05, 1), CORNER, (0.95, 0.98)),),
-        (((0.05, 0.2), (0.5, 0), (0.85, 0.3), (0.4, 0.8), (0.1, 0.95), (0.15, 0.8), (0.45, 0.85), (0.95, 1)),),
-        (((0.05, 0.1), (0.6, 0), (0.8, 0.3), (0.1, 0.98), CORNER, (0.5, 0.9), (0.95, 0.95)),),
-        (((0.25, 0.3), (0.2, 0.1), (0.55, 0), (0.75, 0.25), (0.5, 0.65), (0.1, 1), CORNER, (0.9, 1)),),
-    ),
-    3: (
-        (((0.1, 0.1), (0.55, 0), (0.85, 0.2), (0.4, 0.47), CORNER, (0.9, 0.7), (0.5, 1), (0.05, 0.9)),),
-        (((0.05, 0.02), (0.85, 0), CORNER, (0.4, 0.4), CORNER, (0.9, 0.65), (0.6, 0.98), (0.05, 0.92)),),
-        (((0.1, 0.05), (0.9, 0.05), CORNER, (0.45, 0.35), (0.9, 0.6), (0.55, 1), (0.0, 1)),),
-        (((0.2, 0.1), (0.7, 0.02), (0.75, 0.3), (0.35, 0.45), (0.3, 0.5), (0.8, 0.65), (0.6, 1), (0.1, 0.85)),),
-    ),
-    4: (
-        (((0.75, 0), (0.25, 0.1), (0.0, 0.4), (0.3, 0.5), (0.85, 0.4), CORNER, (0.7, 1)),),
-        (((0.65, 0), (0.05, 0.8), CORNER, (0.95, 0.75)), ((0.7, 0.45), (0.7, 0.98))),
-        (((0.1, 0), (0.0, 0.6), (0.3, 0.75), (0.8, 0.55)), ((0.85, 0.1), (0.75, 1))),
-        (((0.8, 0), (0.2, 0.2), (0.0, 0.5), CORNER, (0.9, 0.45), CORNER, (0.75, 1)),),
-        (((0.25, 0), (0.1, 0.35), (0.05, 0.6), CORNER, (0.95, 0.58)), ((0.7, 0.2), (0.65, 1))),
-        (((0.1, 0), (0.1, 0.5), CORNER, (0.95, 0.5)), ((0.75, 0.05), (0.7, 1))),
-        (((0.7, 0), (0.0, 0.55), CORNER, (0.8, 0.5), CORNER, (0.72, 1)),),
-        (((0.65, 0), (0.3, 0.25), (0.02, 0.6), CORNER, (0.4, 0.55), (0.8, 0.4), CORNER, (0.65, 1)),),
-        (((0.55, 0), (0.0, 0.6), CORNER, (0.95, 0.55)), ((0.65, 0.35), (0.6, 1))),
-        (((0.7, 0), (0.0, 0.65), CORNER, (1, 0.65)), ((0.7, 0), (0.7, 1))),
-        (((0.75, 0), (0.0, 0.8), CORNER, (1, 0.78)), ((0.72, 0.35), (0.72, 1))),
-        (((0.3, 0), (0.0, 0.7), CORNER, (0.9, 0.7)), ((0.55, 0.45), (0.55, 1))),
-        (((0.15, 0), (0.05, 0.4), (0.3, 0.58), (0.75, 0.5), (0.85, 0.1), CORNER, (0.75, 0.5), (0.7, 1)),),
-        (((0.1, 0.05), (0.0, 0.45), (0.25, 0.6), (0.7, 0.45)), ((0.85, 0), (0.65, 1))),
-        (((0.45, 0), (0.05, 0.5), CORNER, (0.5, 0.45), (0.85, 0.45)), ((0.85, 0.25), (0.45, 1))),
-    ),
-    5: (
-        (((0.3, 0.2), (0.2, 0.5), (0.6, 0.5), (0.7, 0.85), (0.3, 1), (0, 0.9)), ((0.3, 0.2), (0.6, 0.15), (1, 0))),
-        (((0.9, 0), (0.2, 0.02), CORNER, (0.12, 0.45), CORNER, (0.6, 0.38), (0.9, 0.65), (0.55, 1), (0.05, 0.92)),),
-        (
-            ((0.2, 0.05), (0.15, 0.45), CORNER, (0.65, 0.42), (0.85, 0.7), (0.5, 1), (0.05, 0.95)),
-            ((0.2, 0.03), (0.95, 0)),
-        ),
-        (((0.9, 0.02), (0.3, 0.05), (0.2, 0.4), (0.7, 0.5), (0.8, 0.8), (0.4, 1), (0.05, 0.9)),),
-        (((0.25, 0.1), (0.15, 0.5), CORNER, (0.7, 0.45), (0.8, 0.8), (0.3, 1)), ((0.4, 0.0), (1.0, 0.02))),
-    ),
-    6: (
-        (((0.9, 0), (0.4, 0.4), (0.1, 0.8), (0.3, 1), (0.6, 0.8), (0.45, 0.65), (0.15, 0.8)),),
-        (((0.9, 0), (0.15, 0.05), CORNER, (0.05, 0.6), (0.1, 0.95), (0.6, 1), (0.85, 0.75), (0.5, 0.5), (0.1, 0.6)),),
-        (((0.7, 0), (0.25, 0.35), (0.05, 0.75), (0.4, 1), (0.85, 0.8), (0.55, 0.55), (0.1, 0.75)),),
-        (((0.25, 0), (0.1, 0.5), (0.15, 0.9), (0.6, 1), (0.85, 0.7), (0.5, 0.5), (0.15, 0.7)),),
-        (((0.85, 0.15), (0.6, 0), (0.15, 0.4), (0.15, 0.85), (0.55, 1), (0.85, 0.75), (0.5, 0.5), (0.15, 0.65)),),
-        (((0.8, 0), (0.2, 0.4), (0.1, 0.9), (0.6, 0.98), (0.7, 0.6), (0.3, 0.6), (0.25, 0.75)),),
-    ),
-    7: (
-        (((0.0, 0.03), (0.85, 0), CORNER, (0.25, 1)), ((0.0, 0.68), (0.8, 0.62))),
-        (((0.0, 0.15), (0.25, 0.0), (0.55, 0.12), (0.95, 0.0), CORNER, (0.55, 0.5), (0.3, 1)),),
-        (((0.0, 0.05), (0.9, 0), CORNER, (0.55, 0.45), (0.35, 1)), ((0.15, 0.52), (0.8, 0.45))),
-        (((0.0, 0.2), (0.05, 0.03), CORNER, (0.9, 0.0), CORNER, (0.4, 1)), ((0.2, 0.5), (0.8, 0.5))),
-        (((0.0, 0.1), (0.3, 0.0), (0.6, 0.1), (0.95, 0.0), CORNER, (0.4, 1)), ((0.15, 0.55), (0.85, 0.48))),
-        (((0.0, 0.02), (0.9, 0.0), CORNER, (0.3, 1)), ((0.25, 0.6), (0.7, 0.4))),
-        (((0.05, 0.05), (0.85, 0), CORNER, (0.6, 0.5), (0.5, 1)), ((0.3, 0.5), (1.0, 0.5))),
-        (((0.0, 0.2), (0.03, 0.03), CORNER, (0.9, 0.02), CORNER, (0.45, 0.5), (0.3, 1)),),
-        (((0.0, 0.05), (0.9, 0), CORNER, (0.2, 1)),),
-        (((0.0, 0.05), (0.9, 0), CORNER, (0.5, 0.6), (0.1, 1), CORNER, (0.4, 0.96)), ((0.2, 0.5), (0.8, 0.46))),
-        (((0.1, 0.1), (0.5, 0.02), (0.9, 0.05), (0.6, 0.5), (0.4, 1)), ((0.2, 0.6), (0.8, 0.45))),
-    ),
-    8: (
-        (
-            (
-                (0.8, 0.1),
-                (0.4, 0),
-                (0.15, 0.2),
-                (0.5, 0.47),
-                (0.85, 0.75),
-                (0.5, 1),
-                (0.15, 0.78),
-                (0.5, 0.47),
-                (0.8, 0.12),
-            ),
-        ),
-        (
-            ((0.5, 0), (0.2, 0.22), (0.5, 0.45), (0.8, 0.22), (0.5, 0)),
-            ((0.5, 0.45), (0.1, 0.72), (0.5, 1), (0.9, 0.72), (0.5, 0.45)),
-        ),
-        (
-            (
-                (0.5, 0.5),
-                (0.15, 0.25),
-                (0.5, 0),
-                (0.8, 0.2),
-                (0.5, 0.5),
-                (0.15, 0.8),
-                (0.5, 1),
-                (0.85, 0.75),
-                (0.55, 0.5),
-            ),
-        ),
-        (((0.95, 0.05), (0.3, 0.05), (0.25, 0.35), (0.75, 0.65), (0.6, 1), (0.2, 0.85), (0.5, 0.5), (0.9, 0.05)),),
-        (((0.4, 0.05), (0.2, 0.3), (0.75, 0.7), (0.5, 1), (0.2, 0.8), (0.7, 0.4), (0.75, 0.05)),),
-        (((0.15, 0), (0.2, 0.25), (0.75, 0.65), (0.5, 1), (0.15, 0.75), (0.7, 0.3), (0.8, 0.0), CORNER, (0.15, 0)),),
-    ),
-    9: (
-        (((0.95, 0.1), (0.65, 0), (0.45, 0.2), (0.6, 0.38), (0.9, 0.15), CORNER, (0.7, 0.6), (0.3, 1), (0.0, 0.95)),),
-        (((0.9, 0.08), (0.6, 0), (0.45, 0.15), (0.6, 0.3), (0.9, 0.1), CORNER, (0.75, 0.5), (0.4, 1)),),
-        (((0.8, 0.05), (0.45, 0), (0.3, 0.25), (0.6, 0.35), (0.85, 0.05), (0.65, 0.6), (0.3, 1), (0.0, 0.9)),),
-        (((0.7, 0.25), (0.45, 0.05), (0.25, 0.3), (0.55, 0.45), (0.8, 0.1), CORNER, (0.55, 0.6), (0.2, 1)),),
-        (((0.85, 0.2), (0.45, 0), (0.15, 0.25), (0.5, 0.5), (0.85, 0.2), CORNER, (0.85, 0.7), (0.5, 1), (0.1, 0.9)),),
-        (((0.85, 0.15), (0.4, 0), (0.1, 0.28), (0.45, 0.5), (0.85, 0.15), CORNER, (0.8, 1)),),
-        (((0.8, 0.1), (0.4, 0), (0.2, 0.25), (0.6, 0.4), (0.85, 0.1), (0.75, 0.6), (0.5, 1), (0.0, 0.97)),),
-        (((0.8, 0.05), (0.3, 0.05), (0.15, 0.35), (0.6, 0.45), (0.85, 0.1), (0.8, 0.7), (0.3, 1), (0.0, 0.85)),),
-        (
-            (
-                (0.75, 0.1),
-                (0.35, 0),
-                (0.15, 0.2),
-                (0.5, 0.35),
-                (0.8, 0.05),
-                (0.7, 0.65),
-                (0.35, 1),
-                (0.1, 0.8),
-                (0.6, 0.7),
-            ),
-        ),
-        (
-            (
-                (0.8, 0.12),
-                (0.4, 0),
-                (0.2, 0.2),
-                (0.55, 0.35),
-                (0.8, 0.12),
-                (0.6, 0.5),
-                (0.9, 0.8),
-                (0.4, 1),
-                (0.0, 0.95),
-            ),
-        ),
-        (((0.55, 0.4), (0.15, 0.25), (0.45, 0.0), (0.85, 0.2), (0.55, 0.4), (0.8, 0.75), (0.5, 1), (0.0, 1)),),
-        (((0.6, 0.42), (0.2, 0.3), (0.4, 0.0), (0.85, 0.1), (0.7, 0.5), (0.35, 1)),),
-        (((0.85, 0.2), (0.45, 0), (0.15, 0.25), (0.5, 0.5), (0.85, 0.2), CORNER, (0.75, 0.8), (0.7, 1), (0.95, 0.98)),),
-    ),
-}
-"""Ways to write each digit, as seen in European hands; drawn by us."""
 
 LETTERS = "ACEFHKMNPRUVWXYacdefhkmnpuvwx"
 """Those that are not written like a digit. Left out: BDGIJLOQSTZ bgijloqrstyz."""
@@ -267,7 +45,7 @@ FONTS = (
 
 
 def written(count: int, seed: int) -> tuple[Grey, NDArray[np.int64]]:
-    """Digits drawn from SKELETONS.
+    """Digits drawn from FORMS.
 
     Args:
         count: of images.
@@ -281,7 +59,7 @@ def written(count: int, seed: int) -> tuple[Grey, NDArray[np.int64]]:
 
     def one(random: Random) -> tuple[Grey, int]:
         digit = int(random.choice(choices))
-        forms = SKELETONS[digit]
+        forms = FORMS[digit]
         return _drawn(_hand(forms[random.integers(len(forms))], random), random), digit
 
     return _pool(one, count, seed)
@@ -352,10 +130,10 @@ def _pool(one: Callable[[Random], tuple[Grey, int]], count: int, seed: int) -> t
     return pixels, np.array([label for _, label in rows], np.int64)
 
 
-def _hand(skeleton: Skeleton, random: Random) -> list[Points]:
-    """A skeleton as one hand writes it: trembling, slanted, narrow or wide; lines of points, longest side 1."""
+def _hand(form: str, random: Random) -> list[Points]:
+    """A form as one hand writes it: trembling, slanted, narrow or wide; lines of points, longest side 1."""
     tremor, smooth = random.uniform(0.01, 0.05), random.random() < 0.85
-    lines = [_line(np.array(stroke), tremor, smooth, random) for stroke in skeleton]
+    lines = [_line(parts, tremor, smooth, random) for parts in strokes(form)]
     slant = random.normal(0.1, 0.2) if random.random() < 0.7 else random.normal(0.5, 0.15)
     angle = np.deg2rad(random.normal(0, 6))
     width = random.uniform(0.35, 1.0)
@@ -366,15 +144,12 @@ def _hand(skeleton: Skeleton, random: Random) -> list[Points]:
     return [(line - low) / size for line in lines]
 
 
-def _line(stroke: Points, tremor: float, smooth: bool, random: Random) -> Points:
-    """A stroke's points, shaken, joined by curves between its corners."""
-    parts: list[list[Points]] = [[]]
-    for point in stroke:
-        if tuple(point) == CORNER:
-            parts.append([parts[-1][-1]])
-        else:
-            parts[-1].append(point + random.normal(0, tremor, 2))
-    return np.concatenate([_curve(np.array(part)) if smooth else np.array(part) for part in parts if len(part) > 1])
+def _line(parts: Sequence[Points], tremor: float, smooth: bool, random: Random) -> Points:
+    """A stroke's smooth parts as one line, shaken; the parts stay joined."""
+    shaken = [part + random.normal(0, tremor, part.shape) for part in parts]
+    for before, after in pairwise(shaken):
+        after[0] = before[-1]
+    return np.concatenate([_curve(part) if smooth else part for part in shaken if len(part) > 1])
 
 
 def _curve(points: Points) -> Points:
