@@ -134,9 +134,9 @@ def _hand(form: str, random: Random) -> list[Points]:
     """A form as one hand writes it: trembling, slanted, narrow or wide; lines of points, longest side 1."""
     tremor, smooth = random.uniform(0.01, 0.05), random.random() < 0.85
     lines = [_line(parts, tremor, smooth, random) for parts in strokes(form)]
-    slant = random.normal(0.1, 0.2) if random.random() < 0.7 else random.normal(0.5, 0.15)
+    slant = random.normal(0.1, 0.2) if random.random() < 0.7 else random.normal(0.55, 0.2)
     angle = np.deg2rad(random.normal(0, 6))
-    width = random.uniform(0.35, 1.0)
+    width = random.uniform(0.35, 1.0) + 0.4 * max(slant, 0)  # or the strokes of slanted digits run together
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     lines = [(line * [width, 1] - [0, 0.5]) @ np.array([[1, 0], [-slant, 1]]) @ turn for line in lines]
     everything = np.concatenate(lines)
