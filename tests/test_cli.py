@@ -132,7 +132,7 @@ def test_recipes() -> None:
         status, layers = run("recipes", name)
         assert status == 0
         assert "in all" in layers
-    assert "188,251" in run("recipes", "standard")[1]
+    assert "197,915" in run("recipes", "standard")[1]
 
 
 def test_train_evaluate_export_predict(tmp_path: Path) -> None:

@@ -79,6 +79,26 @@ class State:
         self.seconds = state["progress"]["seconds"]
 
 
+@dataclass(frozen=True)
+class Teacher:
+    """A trained network whose answers are learned in place of labels.
+
+    Attributes:
+        network: gives logits.
+        known: how many of the images that are learned from, counted from the first, it teaches: those of our own making
+            behind them keep their labels, for it may never have seen such forms.
+    """
+
+    network: nn.Module
+    known: int
+
+    def targets(self, pixels: torch.Tensor, labels: torch.Tensor, numbers: torch.Tensor, mixed: bool) -> torch.Tensor:
+        """Probabilities (N, classes) for bent images (N, 1, 28, 28), from their labels, one-hot, and their numbers."""
+        with torch.inference_mode(), torch.autocast(pixels.device.type, torch.bfloat16, enabled=mixed):
+            logits: torch.Tensor = self.network(pixels)[:, : labels.shape[1]]
+        return torch.where(numbers[:, None] < self.known, logits.float().softmax(1), labels.float())
+
+
 def untrained(recipe: str, settings: Mapping[str, Any], classes: int) -> Convnet | Ensemble:
     """The network of a recipe with the settings of a run's config; with an answer for "none" where it learns that."""
     members = [_member(recipe, settings, classes, bool(settings["refused"])) for _ in range(settings["members"])]
@@ -321,8 +341,8 @@ def fit(
         The network with the averaged weights, on the CPU, and the seconds it took over all starts.
     """
     device = _device()
-    teacher = _teacher(settings)
-    teacher = teacher and teacher.to(device)
+    answers = _teacher(settings)
+    teacher = Teacher(answers.to(device), len(training)) if answers else None
     images, labels = _resident(enriched(training, settings, seed), device)
     settling = range(settings.epochs - settings.settling, settings.epochs)
     seen = [len(training) if epoch in settling else len(images) for epoch in range(settings.epochs)]
@@ -370,7 +390,7 @@ def _epoch(
     rank: int,
     world: int,
     progress: Progress,
-    teacher: nn.Module | None,
+    teacher: Teacher | None,
 ) -> dict[str, float]:
     """One pass: every process walks the same order and takes its share of each batch. Gives mean loss, accuracy."""
     model.train()
@@ -385,7 +405,9 @@ def _epoch(
         pixels = pixels.contiguous(memory_format=torch.channels_last)
         with torch.autocast(device.type, torch.bfloat16, enabled=mixed):
             logits = model(pixels)
-        target = labels[batch] if teacher is None else _taught(teacher, pixels, logits.shape[1], mixed)
+        target = labels[batch]
+        if teacher is not None:
+            target = teacher.targets(pixels, functional.one_hot(target, logits.shape[1]), batch, mixed)
         loss = functional.cross_entropy(logits.float(), target, label_smoothing=settings.label_smoothing)
         state.optimizer.zero_grad()
         loss.backward()
@@ -416,13 +438,6 @@ def _teacher(settings: Settings) -> nn.Module | None:
     if not run.finished or run.config["kind"] != "torch":
         raise RecipeError(f"teacher is {settings.teacher}: it must be the folder of a finished run of a recipe of ours")
     return trained(run)
-
-
-def _taught(teacher: nn.Module, pixels: torch.Tensor, classes: int, mixed: bool) -> torch.Tensor:
-    """A teacher's probabilities (N, classes) for the very images that are learned from."""
-    with torch.inference_mode(), torch.autocast(pixels.device.type, torch.bfloat16, enabled=mixed):
-        logits: torch.Tensor = teacher(pixels)[:, :classes]
-    return logits.float().softmax(1).clone()
 
 
 def _start(network: nn.Module, settings: Settings, steps: int) -> State:

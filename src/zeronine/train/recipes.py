@@ -26,7 +26,7 @@ class Settings:
             be: label smoothing leaves them too low. 0.45 has the least log loss on 5,000 held-out training images
             (0.0137; 0.1097 as trained).
         members: networks, trained with one seed after the other, that answer together by their mean probability.
-        teacher: run folder of a network whose answers are learned in place of the labels; empty for none.
+        teacher: run folder of a network whose answers are learned in place of the data set's labels; empty for none.
         digit: probability that a picture is a digit at all, below which a Reader refuses it as ``not a digit``.
         unsure: confidence below which a Reader refuses a picture as ``unsure``.
         widths: channels of the convolutions.
