@@ -129,11 +129,30 @@ def test_refusals_say_what_and_where(
         evaluate(probabilities, labels, classes)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("library", ["scipy.stats", "sklearn"])
-def test_missing_libraries_name_the_command(monkeypatch: pytest.MonkeyPatch, library: str) -> None:
-    monkeypatch.setitem(sys.modules, library, None)
-    with pytest.raises(MissingExtra, match=r"SciPy and scikit-learn.*zeronine\[train\]"):
-        evaluate([[1.0, 0.0]], [0], ("yes", "no"))
+def test_it_agrees_with_scikit_learn_and_scipy() -> None:
+    from scipy.stats import binomtest
+    from sklearn import metrics
+
+    random = np.random.default_rng(0)
+    truth, chances = random.integers(0, 6, 500), random.dirichlet(np.ones(7), 500)  # nobody is class 6
+    result, every = evaluate(chances, truth, tuple("abcdefg")), np.arange(7)
+    predicted = chances.argmax(axis=1)
+    precision, recall, _, support = metrics.precision_recall_fscore_support(
+        truth, predicted, labels=every, zero_division=np.nan
+    )
+    np.testing.assert_array_equal(result.confusion, metrics.confusion_matrix(truth, predicted, labels=every))
+    np.testing.assert_allclose(result.precision, precision)
+    np.testing.assert_allclose(result.recall, recall)
+    np.testing.assert_array_equal(result.support, support)
+    for correct, count in ((0, 1), (3, 7), (500, 500), (9963, 10_000)):
+        interval = binomtest(correct, count).proportion_ci(0.95, method="wilson")
+        assert wilson(correct, count) == pytest.approx((interval.low, interval.high), abs=1e-12)
+
+
+def test_a_missing_library_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "scipy.stats", None)
+    with pytest.raises(MissingExtra, match=r"SciPy.*zeronine\[train\]"):
+        auroc([0.9], [0.1])
 
 
 def test_what_rows_lack_to_one_is_none_of_the_classes() -> None:

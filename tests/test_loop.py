@@ -249,3 +249,13 @@ def test_no_augmentation_leaves_images_alone() -> None:
 
 def test_sprint_reaches_what_it_is_for(mnist: data.Dataset, tmp_path: Path) -> None:
     assert train_recipe("sprint", mnist, out=tmp_path / "run").accuracy >= 0.988  # the mean is above 0.99, sd 0.0005
+
+
+def test_training_does_not_import_pytorchs_compiler(tmp_path: Path) -> None:
+    code = (
+        "import sys; from zeronine.data import load; from zeronine.train.loop import train_recipe\n"
+        f"train_recipe('sprint', load('optdigits'), out=__import__('pathlib').Path({str(tmp_path / 'run')!r}))\n"
+        "print('torch._dynamo' in sys.modules)"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "False"  # it takes 1.5 s
