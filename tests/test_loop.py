@@ -251,6 +251,12 @@ def test_sprint_reaches_what_it_is_for(mnist: data.Dataset, tmp_path: Path) -> N
     assert train_recipe("sprint", mnist, out=tmp_path / "run").accuracy >= 0.988  # the mean is above 0.99, sd 0.0005
 
 
+@pytest.mark.parametrize("batch_size", [1437, 700, 400, 300, 256])
+def test_few_steps_are_a_schedule_too(digits: data.Dataset, tmp_path: Path, batch_size: int) -> None:
+    settings = {"batch_size": min(batch_size, len(digits.train))}
+    assert train_recipe("sprint", digits, out=tmp_path / "run", settings=settings).finished
+
+
 def test_training_does_not_import_pytorchs_compiler(tmp_path: Path) -> None:
     code = (
         "import sys; from zeronine.data import load; from zeronine.train.loop import train_recipe\n"

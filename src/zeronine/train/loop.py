@@ -452,7 +452,10 @@ class AdamW(torch.optim.AdamW):
     def step(self, closure: Any = None) -> Any:
         """One step, as PyTorch's, whose decorators also turn gradients off."""
         with torch.no_grad():
-            return inspect.unwrap(torch.optim.AdamW.step)(self, closure)
+            return _STEP(self, closure)
+
+
+_STEP = inspect.unwrap(torch.optim.AdamW.step)
 
 
 def _start(network: nn.Module, settings: Settings, steps: int) -> State:
@@ -466,8 +469,9 @@ def _start(network: nn.Module, settings: Settings, steps: int) -> State:
         betas=(0.9, settings.beta2),
         fused=True,
     )
+    rise = 0.3 if steps == 5 else 0.2  # a rise of one step divides by zero
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, settings.learning_rate, total_steps=steps, pct_start=0.2, final_div_factor=1e6
+        optimizer, settings.learning_rate, total_steps=steps, pct_start=rise, final_div_factor=1e6
     )
     average = None
     if settings.averaging:

@@ -155,12 +155,13 @@ RECIPES = {
         Recipe(
             name="sprint",
             summary="two 5×5 convolutions of stride 2, 16-32, dense 128, batch norm, ReLU",
-            training="mnist, all 60,000 once, as they are: AdamW, one-cycle to 1e-2, label smoothing 0.1, batch 128",
+            training="mnist, all 60,000 once, as they are: AdamW, one-cycle to 3e-2, label smoothing 0.1, batch 256",
             network=strided,
             settings=Settings(
                 epochs=1,
-                learning_rate=1e-2,
-                beta2=0.99,
+                batch_size=256,
+                learning_rate=3e-2,
+                beta2=0.97,
                 weight_decay=0.0,
                 averaging=0.0,
                 widths=(16, 32, 128),
