@@ -5,8 +5,9 @@ Three kinds, each a pool that is made once for a training, from its seed, and be
 - ``written``: digits in the forms that MNIST's American writers hardly use: ones with a long upstroke or a foot,
   crossed sevens, open fours, nines with a tail. From ``forms``, our own, so that no data set's terms apply.
 - ``crowded``: MNIST's digits as they are cut out of a form: parts of neighbours, ruled lines, a full stop beside them.
-- ``refused``: what is no digit: letters and signs in OpenCV's Hershey fonts, scribbles, shapes, textures, two digits,
-  digits cut up. Capitals and small letters that are written like a digit (O, I, l, Z, S and kin) are left out.
+- ``refused``: what is no digit: letters and signs in handwriting fonts (``glyphs``) and Hershey's, scribbles, shapes,
+  textures, two digits, digits cut up. Capitals and small letters that are written like a digit (O, I, l, Z, S and
+  kin) are left out.
 
 Everything passes through ``digit_image``, like any picture that a user brings.
 """
@@ -21,18 +22,13 @@ from numpy.typing import NDArray
 from zeronine.errors import ImageError
 from zeronine.image import digit_image
 from zeronine.train.forms import FORMS, Points, strokes
+from zeronine.train.glyphs import LETTERS, SIGNS, glyphs
 
 Random = np.random.Generator
 Grey = NDArray[np.uint8]
 
 SIDE = 60
 """Pixels of the canvas on which things are drawn before they become digit images."""
-
-LETTERS = "ACEFHKMNPRUVWXYacdefhkmnpuvwx"
-"""Those that are not written like a digit. Left out: BDGIJLOQSTZ bgijloqrstyz."""
-
-SIGNS = "+*=?#%@<>^~"
-"""Likewise: a slash, a bracket or an exclamation mark is a one to most writers."""
 
 FONTS = (
     cv2.FONT_HERSHEY_SIMPLEX,
@@ -97,7 +93,10 @@ def refused(images: Grey, labels: NDArray[np.int64], count: int, seed: int) -> G
     Returns:
         Digit images (count, 28, 28) as bytes.
     """
-    makers = (_letter, _letter, _scribble, _shape, _shape, _texture, lambda random: _spoiled(images, labels, random))
+    makers = (
+        *(_letter, _hand_letter, _hand_letter, _hand_letter),
+        *(_scribble, _shape, _shape, _texture, lambda random: _spoiled(images, labels, random)),
+    )
 
     def one(random: Random) -> tuple[Grey, int]:
         make = makers[random.integers(len(makers))]
@@ -229,6 +228,20 @@ def _letter(random: Random) -> Grey:
     canvas = np.zeros((height + base + 16, width + 16), np.uint8)
     cv2.putText(canvas, text, (8, height + 8), font, 1.6, 255, pen, cv2.LINE_AA)
     return _bent(canvas, random)
+
+
+def _hand_letter(random: Random) -> Grey:
+    """A letter or sign of a handwriting font, with another pen and other proportions, bent."""
+    fonts = glyphs()
+    glyph = fonts[random.integers(len(fonts)), random.integers(fonts.shape[1])]
+    height = int(random.integers(34, 50))
+    width = max(12, round(height * random.uniform(0.6, 1.2)))
+    drawn = cv2.resize(glyph, (width, height), interpolation=cv2.INTER_CUBIC)
+    thicker = int(random.integers(0, 6))
+    if thicker:
+        drawn = cv2.dilate(drawn, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (thicker, thicker)))
+    margin = (SIDE - height) // 2 + 2
+    return _bent(cv2.copyMakeBorder(drawn, margin, margin, margin, margin, cv2.BORDER_CONSTANT, value=0), random)
 
 
 def _bent(canvas: Grey, random: Random) -> Grey:
