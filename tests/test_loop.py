@@ -2,10 +2,12 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +16,11 @@ import torch
 
 from zeronine import data
 from zeronine.errors import RecipeError
-from zeronine.train import Run, describe, predicted_split, synthesis, train
+from zeronine.train import Run, describe, glyphs, predicted_split, synthesis, train
 from zeronine.train.augment import Augmentation
-from zeronine.train.loop import train_recipe
+from zeronine.train.loop import finetune, train_recipe
 from zeronine.train.networks import pooled, strided
+from zeronine.train.recipes import RECIPES
 
 QUICK = {
     "epochs": 3,
@@ -27,8 +30,9 @@ QUICK = {
     "written": 30,
     "crowded": 30,
     "refused": 60,
+    "finetuning": 1,
 }
-PLAIN = QUICK | {"written": 0, "crowded": 0, "refused": 0}
+PLAIN = QUICK | {"written": 0, "crowded": 0, "refused": 0, "finetuning": 0}
 
 
 class Killed(Exception):
@@ -50,6 +54,21 @@ def same(first: Run, second: Run) -> bool:
 def test_a_network_is_as_small_as_its_recipe_says(name: str, most: int) -> None:
     rows = describe(name).layers
     assert sum(row[2] for row in rows) <= most
+
+
+def test_finetuning_goes_half_of_the_way(digits: data.Dataset) -> None:
+    torch.manual_seed(0)
+    network = pooled((4, 8, 8), (1, 2), 10)
+    before = {name: weights.clone() for name, weights in network.state_dict().items()}
+    settings = replace(RECIPES["standard"].settings, batch_size=64, finetuning=1, averaging=0.0)
+    after = finetune(network, digits.train, settings, seed=3).state_dict()
+    assert all(torch.equal(network.state_dict()[name], before[name]) for name in before)
+    steps = len(digits.train) // 64
+    tracked = after["features.0.1.running_mean"] - before["features.0.1.running_mean"]
+    assert tracked.abs().max() > 0
+    assert int(after["features.0.1.num_batches_tracked"]) == steps
+    moved = (after["answer.weight"] - before["answer.weight"]).abs().max()
+    assert 0 < moved <= 0.5 * 1e-3 * steps * 1.1  # AdamW moves a weight by at most its rate, and half is taken back
 
 
 def test_networks_answer_for_every_class() -> None:
@@ -265,3 +284,25 @@ def test_training_does_not_import_pytorchs_compiler(tmp_path: Path) -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "False"  # it takes 1.5 s
+
+
+def test_glyphs_are_drawn_from_a_folder_of_fonts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from matplotlib import get_data_path
+
+    for name, font in (("sans", "DejaVuSans"), ("again", "DejaVuSans"), ("serif", "DejaVuSerif-Italic")):
+        shutil.copy(Path(get_data_path()) / "fonts" / "ttf" / f"{font}.ttf", tmp_path / f"{name}.woff2")
+        (tmp_path / f"{name}.json").write_text(json.dumps({"name": name, "version": "1", "license": "its own"}))
+    monkeypatch.setattr(glyphs, "PLACE", tmp_path / "glyphs.npz")
+    glyphs.main(tmp_path)
+    monkeypatch.setattr(glyphs, "glyphs", glyphs.glyphs.__wrapped__)
+    drawn = glyphs.glyphs()
+    assert drawn.shape == (2, len(glyphs.LETTERS + glyphs.SIGNS), 32, 32)  # one of the two alike is left out
+    assert set(np.unique(drawn)) == {0, 255}
+    assert drawn.reshape(-1, 32 * 32).any(axis=1).all()
+    assert "| again | 1 | its own |" in (tmp_path / "GLYPHS.md").read_text()
+
+
+def test_the_glyphs_that_are_shipped_are_named() -> None:
+    named = [line for line in glyphs.PLACE.with_name("GLYPHS.md").read_text().splitlines() if line.startswith("| ")]
+    assert glyphs.glyphs().shape[0] == len(named) - 1  # less the heading
+    assert all(line.endswith(("| OFL-1.1 |", "| Apache-2.0 |", "| MIT |")) for line in named[1:])

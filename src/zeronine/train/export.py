@@ -464,10 +464,12 @@ def _limits(card: dict[str, Any]) -> str:
         f"The only handwriting that it has learned from is `{card['data']['name']}`. "
         f"Other hands, pens and papers are read less well{believed}."
     )
+    if card["settings"].get("refused"):
+        lines.append("Letters it knows from fonts that look like handwriting; people write them in more ways.")
     if card["settings"].get("damage"):
         lines.append(
-            "Some of its training images were noisy, blurred, crossed by a line or faded: "
-            "the corruptions that are like that are not new to it."
+            "Some of its training images were noisy, blurred, faded, crossed by a straight or jagged line, reduced to "
+            "outlines, or negative along an edge: the corruptions that are like that are not new to it."
         )
     lines.append(
         "It refuses most of what is no digit, not all of it; a letter that looks like a digit is read as one."

@@ -13,6 +13,7 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -365,7 +366,49 @@ def fit(
             checkpoint.parent.mkdir(exist_ok=True)
             state.save(checkpoint)
             run.write_history(state.history)
-    return cast(Convnet, state.result.cpu().eval()), state.seconds
+    result = cast(Convnet, state.result)
+    if settings.finetuning:
+        started = time.perf_counter()
+        result = finetune(result, training, settings, seed, rank, world)
+        state.seconds += time.perf_counter() - started
+    return result.cpu().eval(), state.seconds
+
+
+FINETUNING_RATE = 1e-3
+"""Peak of the learning rate, a sixth of that of the training before."""
+
+
+def finetune(
+    network: Convnet, training: Split, settings: Settings, seed: int, rank: int = 0, world: int = 1
+) -> Convnet:
+    """Train on the data set's images alone, then go half of the way back to the weights before.
+
+    What is learned of other hands costs accuracy on the data set's, and the other way round. The mean of the weights
+    before and after is as good on the data set as those after, and nearly as good elsewhere as those before: Wortsman
+    et al., "Robust fine-tuning of zero-shot models", 2022.
+
+    Args:
+        network: trained; is left as it is.
+        training: images (N, 28, 28), without those of our own making.
+        settings: of the training.
+        seed: of order and bending.
+        rank: this process's number.
+        world: how many processes train together.
+    """
+    device = next(network.parameters()).device
+    images, labels = _resident(training, device)
+    steps = settings.finetuning * (len(images) // settings.batch_size)
+    state = _start(deepcopy(network), replace(settings, learning_rate=FINETUNING_RATE), steps)
+    model = DistributedDataParallel(state.network) if world > 1 else state.network
+    for epoch in range(settings.finetuning):
+        state.epoch = settings.epochs + epoch
+        _epoch(model, state, images, labels, settings, seed, rank, world, _silent, None)
+    after = cast(Convnet, state.result)
+    before = network.state_dict()
+    for name, weights in after.state_dict().items():
+        if weights.is_floating_point():
+            weights.lerp_(before[name], 0.5)
+    return after
 
 
 def probabilities(network: nn.Module, images: NDArray[np.float32], batch: int = 1000) -> NDArray[np.float32]:
