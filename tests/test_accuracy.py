@@ -145,8 +145,8 @@ def test_every_table_of_a_small_folder(folder: Path) -> None:
     assert seen == [(done, 35) for done in range(1, 36)]
     assert list(figures.handwriting) == ["mnist", "dida", "scans", "characters", "photos"]
     photos = figures.handwriting["photos"]
-    assert photos.share == Share(correct=1, count=3, refused=1)
-    assert photos.captures == {"drawn": Share(1, 1), "photo": Share(0, 2, 1)}
+    assert photos.share == Share(correct=1, count=3, refused=1, forced=1)
+    assert photos.captures == {"drawn": Share(1, 1, 0, 1), "photo": Share(0, 2, 1, 0)}
     assert len(figures.corruptions) == 15
     assert all(row.reader.count == row.network.count == 20 for row in figures.corruptions.values())
     assert list(figures.calibration) == ["mnist", "photos"]
@@ -249,6 +249,7 @@ def test_a_refused_digit_is_wrong_but_keeps_its_likeliest_answer() -> None:
     pictures = Pictures([np.zeros((2, 2))] * 4, tuple("abcd"), np.array([3, 3, 3, 3]))
     mistakes = sheets.wrong((pictures, said))
     assert [entry.caption for entry in mistakes] == ["3: unsure 3 (0.40)", "3: blank ", "3 read as 4 (0.80)"]
+    assert accuracy._share(pictures, said) == Share(correct=1, count=4, refused=2, forced=2)
     row = accuracy._calibration(pictures, said)
     assert row.accuracy == 0.5
     assert row.confidence == pytest.approx(0.525)

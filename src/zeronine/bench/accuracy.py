@@ -80,11 +80,13 @@ class Share:
         correct: of them; a refused picture is none.
         count: in all.
         refused: how many of them were refused.
+        forced: how many would be correct if none were refused; None where nothing can be.
     """
 
     correct: int
     count: int
     refused: int = 0
+    forced: int | None = None
 
     @property
     def accuracy(self) -> float:
@@ -370,17 +372,17 @@ class _Task:
                 self._progress(self._done, self._steps)
 
 
-def _share(pictures: Pictures, said: Answers) -> Share:
-    right = said.right(pictures.truths)
-    return Share(int(right.sum()), len(pictures), int(said.refused.sum()))
+def _share(pictures: Pictures, said: Answers, here: NDArray[np.bool_] | slice = slice(None)) -> Share:
+    """Of all pictures, or of some."""
+    right, forced = said.right(pictures.truths)[here], (said.guesses == pictures.truths)[here]
+    return Share(int(right.sum()), len(right), int(said.refused[here].sum()), int(forced.sum()))
 
 
 def _handwriting(name: str, pictures: Pictures, said: Answers) -> Handwriting:
-    captures: dict[str, Share] = {}
-    right = said.right(pictures.truths)
-    for capture in sorted(set(pictures.captures)):
-        here = np.array([other == capture for other in pictures.captures])
-        captures[capture] = Share(int(right[here].sum()), int(here.sum()), int(said.refused[here].sum()))
+    captures = {
+        capture: _share(pictures, said, np.array([other == capture for other in pictures.captures]))
+        for capture in sorted(set(pictures.captures))
+    }
     return Handwriting(DIGIT_SETS[name].about, _share(pictures, said), captures)
 
 

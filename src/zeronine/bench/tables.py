@@ -49,8 +49,9 @@ def _handwriting(figures: Accuracy) -> Table:
     for name, row in figures.handwriting.items():
         rows.append((name, row.about, *_share(row.share)))
         rows += [(f"{name}, {capture}", "", *_share(share)) for capture, share in row.captures.items()]
-    columns = ("set", "what", "right", "accuracy", "95 % interval", "refused")
-    return Table("Everyone's handwriting", columns, tuple(rows), ("A refused digit counts as wrong.",))
+    columns = ("set", "what", "right", "accuracy", "95 % interval", "refused", "if none were")
+    notes = ("A refused digit counts as wrong; the last column is the accuracy if none were refused.",)
+    return Table("Everyone's handwriting", columns, tuple(rows), notes)
 
 
 def _share(share: Share) -> tuple[str, ...]:
@@ -60,6 +61,7 @@ def _share(share: Share) -> tuple[str, ...]:
         _percent(share.accuracy),
         f"{100 * low:.2f} to {100 * high:.2f} %",
         f"{share.refused:,}",
+        "" if share.forced is None else _percent(share.forced / share.count),
     )
 
 
