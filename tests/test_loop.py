@@ -9,6 +9,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -306,3 +307,18 @@ def test_the_glyphs_that_are_shipped_are_named() -> None:
     named = [line for line in glyphs.PLACE.with_name("GLYPHS.md").read_text().splitlines() if line.startswith("| ")]
     assert glyphs.glyphs().shape[0] == len(named) - 1  # less the heading
     assert all(line.endswith(("| OFL-1.1 |", "| Apache-2.0 |", "| MIT |")) for line in named[1:])
+
+
+def test_figures_whose_rows_are_one_are_drawn_too() -> None:
+    class Even(np.random.Generator):
+        """Draws the same number again and again, as chance does once in thousands of times."""
+
+        def integers(self, *args: Any, **kwargs: Any) -> Any:
+            drawn = super().integers(*args, **kwargs)
+            return np.full_like(drawn, 30) if np.ndim(drawn) else drawn
+
+        def random(self, *args: Any, **kwargs: Any) -> Any:
+            return np.zeros(args[0]) if args else 0.0
+
+    canvas = np.zeros((synthesis.SIDE, synthesis.SIDE), np.uint8)
+    assert synthesis._garment(canvas, Even(np.random.PCG64(0))).shape == canvas.shape

@@ -247,7 +247,7 @@ def _work(run: Run, folder: Path) -> dict[str, float]:
     from zeronine.train.export import export
 
     config, settings = run.config, run.config["settings"]
-    epochs = settings.get("epochs", settings.get("iterations", 0))
+    epochs = settings.get("epochs", settings.get("iterations", 0)) + settings.get("finetuning", 0)
     images = config["data"]["train"] + sum(settings.get(kind, 0) for kind in MADE)
     try:
         counted = operations(export(run.folder, folder) / "model.onnx")

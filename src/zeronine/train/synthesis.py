@@ -296,7 +296,7 @@ def _garment(canvas: Grey, random: Random) -> Grey:
     left, right = np.stack([SIDE / 2 - half, rows], axis=1), np.stack([SIDE / 2 + half, rows], axis=1)
     cv2.fillPoly(canvas, [np.concatenate([left, right[::-1]]).astype(np.int32)], 255)
     if random.random() < 0.4:
-        top = int(random.integers(rows[0], rows[-1]))
+        top = int(random.integers(rows[0], max(rows[-1], rows[0] + 1)))  # all rows may be one
         points = [(SIDE // 2, top), (SIDE // 2 - int(half[-1] * 0.5), SIDE), (SIDE // 2 + int(half[-1] * 0.5), SIDE)]
         cv2.fillPoly(canvas, [np.array(points, np.int32)], 0)
     grain = (int(random.integers(2, 20)), int(random.integers(2, 20)))
