@@ -191,6 +191,7 @@ RECIPES = {
                 shear=0.15,
                 shift=1.5,
             ),
+            claim="99.55 ± 0.04 % (5 seeds), 11 to 14 minutes with one thread",
         ),
         Recipe(
             name="standard",
@@ -200,6 +201,7 @@ RECIPES = {
             "on mnist alone; then what is no digit",
             network=pooled,
             settings=STANDARD,
+            claim="99.62 ± 0.04 % (5 seeds), 15 to 28 minutes with one thread",
         ),
         Recipe(
             name="record",
@@ -208,6 +210,7 @@ RECIPES = {
             network=pooled,
             member="standard",
             settings=replace(STANDARD, members=5),
+            claim="99.68 % (once)",
         ),
         Recipe(
             name="large",
@@ -222,6 +225,7 @@ RECIPES = {
                 stroke=0.3,
                 damage=0.12,
             ),
+            claim="99.69 % (once), 34 minutes with one thread",
         ),
     )
 }
