@@ -60,7 +60,8 @@ def main(folder: Path) -> None:
     lines = [_credit(json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))) for name in chosen]
     text = "# Fonts\n\n`glyphs.npz` holds pictures of letters and signs in these fonts; see `glyphs.py`.\n\n"
     text += "| font | version | licence |\n|---|---|---|\n" + "\n".join(lines) + "\n"
-    PLACE.with_name("GLYPHS.md").write_text(text, encoding="utf-8")
+    with replaced(PLACE.with_name("GLYPHS.md")) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def _credit(package: dict[str, str]) -> str:

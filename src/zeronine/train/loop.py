@@ -484,6 +484,9 @@ def _teacher(settings: Settings) -> nn.Module | None:
     return trained(run)
 
 
+_STEP = inspect.unwrap(torch.optim.AdamW.step)
+
+
 class AdamW(torch.optim.AdamW):
     """PyTorch's AdamW, without the decorators that import PyTorch's compiler: 1.5 s of every process that trains."""
 
@@ -496,9 +499,6 @@ class AdamW(torch.optim.AdamW):
         """One step, as PyTorch's, whose decorators also turn gradients off."""
         with torch.no_grad():
             return _STEP(self, closure)
-
-
-_STEP = inspect.unwrap(torch.optim.AdamW.step)
 
 
 def _start(network: nn.Module, settings: Settings, steps: int) -> State:
