@@ -5,18 +5,14 @@ the epoch's number, so that a run that was killed goes on from its last epoch an
 Under ``torchrun`` each process takes its share of every batch; the first one writes the files.
 """
 
-import inspect
 import math
-import os
 import pickle
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -26,7 +22,6 @@ from numpy.typing import NDArray
 from torch import distributed, nn
 from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
-from torch.optim.swa_utils import AveragedModel
 
 from zeronine.data import Dataset, Split
 from zeronine.errors import ModelError, RecipeError
@@ -36,49 +31,10 @@ from zeronine.train.networks import Convnet, Doubt, Ensemble
 from zeronine.train.recipes import RECIPES, Settings
 from zeronine.train.run import Progress, Run, describe, hardware, replaced, versions
 from zeronine.train.settings import override
+from zeronine.train.state import AdamW, State, best_device, computes_bfloat16, processes, seeded, start
 
 SHAPE = (28, 28)
 """Of the images that our networks take."""
-
-
-@dataclass
-class State:
-    """What changes while training; what a checkpoint holds."""
-
-    network: nn.Module
-    average: AveragedModel | None
-    optimizer: torch.optim.Optimizer
-    schedule: torch.optim.lr_scheduler.OneCycleLR
-    epoch: int
-    history: list[dict[str, float]]
-    seconds: float
-
-    def save(self, path: Path) -> None:
-        """Write a checkpoint; a kill leaves the one before."""
-        state = {
-            "network": self.network.state_dict(),
-            "average": self.average.state_dict() if self.average else None,
-            "optimizer": self.optimizer.state_dict(),
-            "schedule": self.schedule.state_dict(),
-            "progress": {"epoch": self.epoch, "history": self.history, "seconds": self.seconds},
-        }
-        with replaced(path) as temporary:
-            torch.save(state, temporary)
-
-    @property
-    def result(self) -> nn.Module:
-        """The network as it would be used: with the averaged weights where there are such."""
-        return self.average.module if self.average else self.network
-
-    def load(self, path: Path) -> None:
-        """Go back to a checkpoint."""
-        state = torch.load(path, weights_only=True, map_location="cpu")
-        for name in ("network", "average", "optimizer", "schedule"):
-            if state[name] is not None:
-                getattr(self, name).load_state_dict(state[name])
-        self.epoch = state["progress"]["epoch"]
-        self.history = state["progress"]["history"]
-        self.seconds = state["progress"]["seconds"]
 
 
 @dataclass(frozen=True)
@@ -205,7 +161,7 @@ def train_recipe(
         )
         for number in range(chosen.members if recipe.member else 0)
     ]
-    with _processes() as (rank, world):
+    with processes() as (rank, world):
         if rank == 0:
             run.begin(_config(name, dataset, chosen, seed, world, splits, target, digits))
         if world > 1:
@@ -342,13 +298,13 @@ def fit(
     Returns:
         The network with the averaged weights, on the CPU, and the seconds it took over all starts.
     """
-    device = _device()
+    device = best_device()
     answers = _teacher(settings)
     teacher = Teacher(answers.to(device), len(training)) if answers else None
     images, labels = _resident(enriched(training, settings, seed), device)
     settling = range(settings.epochs - settings.settling, settings.epochs)
     seen = [len(training) if epoch in settling else len(images) for epoch in range(settings.epochs)]
-    state = _start(network.to(device), settings, sum(count // settings.batch_size for count in seen))
+    state = start(network.to(device), settings, sum(count // settings.batch_size for count in seen))
     checkpoint = run.folder / "checkpoint" / "state.pt"
     if checkpoint.exists():
         state.load(checkpoint)
@@ -398,7 +354,7 @@ def finetune(
     device = next(network.parameters()).device
     images, labels = _resident(training, device)
     steps = settings.finetuning * (len(images) // settings.batch_size)
-    state = _start(deepcopy(network), replace(settings, learning_rate=FINETUNING_RATE), steps)
+    state = start(deepcopy(network), replace(settings, learning_rate=FINETUNING_RATE), steps)
     model = DistributedDataParallel(state.network) if world > 1 else state.network
     for epoch in range(settings.finetuning):
         state.epoch = settings.epochs + epoch
@@ -438,7 +394,7 @@ def _epoch(
 ) -> dict[str, float]:
     """One pass: every process walks the same order and takes its share of each batch. Gives mean loss, accuracy."""
     model.train()
-    everyone, mine = (_generator(seed, state.epoch, who) for who in (0, rank + 1))
+    everyone, mine = (seeded(seed, state.epoch, who) for who in (0, rank + 1))
     order = torch.randperm(len(images), generator=everyone).to(images.device)
     steps = len(images) // settings.batch_size
     device, mixed = images.device, computes_bfloat16(images.device)
@@ -484,49 +440,6 @@ def _teacher(settings: Settings) -> nn.Module | None:
     return trained(run)
 
 
-_STEP = inspect.unwrap(torch.optim.AdamW.step)
-
-
-class AdamW(torch.optim.AdamW):
-    """PyTorch's AdamW, without the decorators that import PyTorch's compiler: 1.5 s of every process that trains."""
-
-    add_param_group = inspect.unwrap(torch.optim.AdamW.add_param_group)
-    zero_grad = inspect.unwrap(torch.optim.AdamW.zero_grad)
-    state_dict = inspect.unwrap(torch.optim.AdamW.state_dict)
-    load_state_dict = inspect.unwrap(torch.optim.AdamW.load_state_dict)
-
-    def step(self, closure: Any = None) -> Any:
-        """One step, as PyTorch's, whose decorators also turn gradients off."""
-        with torch.no_grad():
-            return _STEP(self, closure)
-
-
-def _start(network: nn.Module, settings: Settings, steps: int) -> State:
-    """Optimiser, schedule and average of an untrained network."""
-    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # PyTorch's stubs lack it
-    decayed = [weight for weight in network.parameters() if weight.ndim > 1]
-    plain = [weight for weight in network.parameters() if weight.ndim <= 1]
-    optimizer = AdamW(
-        [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": plain, "weight_decay": 0.0}],
-        lr=settings.learning_rate,
-        betas=(0.9, settings.beta2),
-        fused=True,
-    )
-    rise = 0.3 if steps == 5 else 0.2  # a rise of one step divides by zero
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, settings.learning_rate, total_steps=steps, pct_start=rise, final_div_factor=1e6
-    )
-    average = None
-    if settings.averaging:
-        average = AveragedModel(network, avg_fn=partial(_averaged, settings.averaging), use_buffers=True)
-    return State(network, average, optimizer, schedule, 0, [], 0.0)
-
-
-def _averaged(decay: float, average: torch.Tensor, new: torch.Tensor, count: torch.Tensor) -> torch.Tensor:
-    """A running average that forgets the untrained weights soon: its memory grows with the steps done."""
-    return average + (new - average) * (1 - min(decay, (1 + int(count)) / (10 + int(count))))
-
-
 def enriched(training: Split, settings: Settings, seed: int) -> Split:
     """Training images with those of our own making that the settings ask for.
 
@@ -567,13 +480,13 @@ def learn_to_doubt(network: Convnet, training: Split, settings: Settings, seed: 
     Returns:
         The seconds that it took.
     """
-    started, device = time.perf_counter(), _device()
+    started, device = time.perf_counter(), best_device()
     network = network.to(device)
     doubt, mixed = cast(Doubt, network.doubt), computes_bfloat16(device)
     digits, _ = _resident(enriched(training, settings, seed), device)
     others = torch.tensor(synthesis.refused(*_bytes(training), settings.refused, seed), device=device)
     bend = replace(settings.augmentation, damage=DOUBT_DAMAGE)
-    random, half = _generator(seed, 1), max(settings.batch_size // 2, 1)
+    random, half = seeded(seed, 1), max(settings.batch_size // 2, 1)
     steps = DOUBT_EPOCHS * (len(others) // half)
     optimizer = AdamW(doubt.parameters(), lr=2e-3, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=max(steps, 1))
@@ -594,16 +507,6 @@ def learn_to_doubt(network: Convnet, training: Split, settings: Settings, seed: 
         cast(nn.Linear, doubt.answer[-1]).bias.add_(math.log(OTHERS / (1 - OTHERS)))
     network.cpu().eval()
     return time.perf_counter() - started
-
-
-def computes_bfloat16(device: torch.device) -> bool:
-    """Whether bfloat16 is faster than float32 there: with AVX-512 BF16 an epoch takes 0.6 of the time."""
-    if device.type == "cuda":
-        on_gpu: bool = torch.cuda.is_bf16_supported()
-        return on_gpu
-    supported: bool = torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    capability: str = torch.backends.cpu.get_cpu_capability()
-    return supported and capability.startswith("AVX512")
 
 
 def _measure(network: nn.Module, split: Split, device: torch.device) -> dict[str, float]:
@@ -630,27 +533,3 @@ def _bytes(split: Split) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
 def _layout(images: torch.Tensor) -> torch.Tensor:
     """(N, 28, 28) to (N, 1, 28, 28), channels last."""
     return images.unsqueeze(1).contiguous(memory_format=torch.channels_last)
-
-
-def _generator(*numbers: int) -> torch.Generator:
-    """A random source that depends on all of the numbers."""
-    state: Any = np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0]
-    return torch.Generator().manual_seed(int(state) >> 1)
-
-
-def _device() -> torch.device:
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-@contextmanager
-def _processes() -> Iterator[tuple[int, int]]:
-    """This process's number and how many there are; joins the group that ``torchrun`` describes."""
-    world = int(os.environ.get("WORLD_SIZE", "1"))
-    if world == 1:
-        yield 0, 1
-        return
-    distributed.init_process_group("nccl" if _device().type == "cuda" else "gloo")
-    try:
-        yield distributed.get_rank(), world
-    finally:
-        distributed.destroy_process_group()
