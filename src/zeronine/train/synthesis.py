@@ -56,7 +56,7 @@ def written(count: int, seed: int) -> tuple[Grey, NDArray[np.int64]]:
     def one(random: Random) -> tuple[Grey, int]:
         digit = int(random.choice(choices))
         forms = FORMS[digit]
-        return _drawn(_hand(forms[random.integers(len(forms))], random), random), digit
+        return _drawn(hand_of_form(forms[random.integers(len(forms))], random), random), digit
 
     return _pool(one, count, seed)
 
@@ -129,7 +129,7 @@ def _pool(one: Callable[[Random], tuple[Grey, int]], count: int, seed: int) -> t
     return pixels, np.array([label for _, label in rows], np.int64)
 
 
-def _hand(form: str, random: Random) -> list[Points]:
+def hand_of_form(form: str, random: Random) -> list[Points]:
     """A form as one hand writes it: trembling, slanted, narrow or wide; lines of points, longest side 1."""
     tremor, smooth = random.uniform(0.01, 0.05), random.random() < 0.85
     lines = [_line(parts, tremor, smooth, random) for parts in strokes(form)]

@@ -1,0 +1,618 @@
+"""Pages of our own making, to learn finding digits on. Knows writing, paper and cameras; knows nothing of networks.
+
+A page is written digit by digit: MNIST's training images, or the strokes of ``forms``, in one hand per line, with the
+signs, words and scribbles that stand beside numbers, on blank, ruled, squared or guilloche paper, photographed badly.
+Everything that varies comes from one random source. It ends as ``page.ink``, like any page that a user brings.
+"""
+
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from zeronine.page import ink
+from zeronine.train.forms import FORMS
+from zeronine.train.glyphs import glyphs
+from zeronine.train.synthesis import FONTS, Points, Random, hand_of_form
+
+Grey = NDArray[np.float32]
+Bytes = NDArray[np.uint8]
+
+HEIGHT = 80
+"""Pixels of the height that a digit is drawn in, before it is put on the page."""
+
+PUNCTUATION = ".,-=/:"
+"""What is written inside or at the end of numbers and is no digit."""
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A digit on a page.
+
+    Attributes:
+        digit: 0 to 9.
+        box: left, top, width, height in pixels, of the ink that lies on the page.
+        visible: share of its ink that lies on the page.
+        number: which of the page's numbers it belongs to.
+    """
+
+    digit: int
+    box: tuple[float, float, float, float]
+    visible: float
+    number: int
+
+
+@dataclass(frozen=True)
+class Page:
+    """A composed page.
+
+    Attributes:
+        grey: (H, W) float32 in 0..1, as a camera gives it.
+        digits: those written on it, in reading order within their numbers.
+    """
+
+    grey: Grey
+    digits: list[Placed]
+
+    @property
+    def ink(self) -> Grey:
+        """What a network sees of it, see ``page.ink``."""
+        return ink(self.grey)
+
+
+@dataclass
+class Hand:
+    """How one line is written: of one writer, with one pen."""
+
+    height: float
+    slant: float
+    width: float
+    pen: float
+    tone: float
+    gap: float
+    gap_spread: float
+    unsteady: float
+    drawn: float
+    forms: dict[int, int] = field(default_factory=dict)
+
+
+def hand(random: Random, height: float) -> Hand:
+    """A writer's hand at random, with digits of about ``height`` pixels."""
+    touching = random.random() < 0.2
+    return Hand(
+        height=height,
+        slant=float(random.normal(0.12, 0.22)),
+        width=float(random.uniform(0.7, 1.3)),
+        pen=float(np.exp(random.uniform(np.log(0.035), np.log(0.16)))),
+        tone=float(random.uniform(0.4, 1.0) if random.random() < 0.75 else random.uniform(0.22, 0.5)),
+        gap=float(random.uniform(-0.08, 0.08) if touching else random.uniform(0.05, 0.5)),
+        gap_spread=float(random.uniform(0.02, 0.12)),
+        unsteady=float(random.uniform(0.01, 0.1)),
+        drawn=float(random.choice([0.0, 0.5, 1.0], p=[0.3, 0.4, 0.3])),
+    )
+
+
+class Composer:
+    """Makes pages out of digits.
+
+    Args:
+        images: digit images (N, 28, 28) as bytes.
+        labels: (N,).
+    """
+
+    def __init__(self, images: Bytes, labels: NDArray[np.int64]) -> None:
+        self._images = images
+        self._of = [np.flatnonzero(labels == digit) for digit in range(10)]
+
+    def page(self, random: Random, size: tuple[int, int]) -> Page:
+        """A page, or a piece of one as large as a network learns from, at random.
+
+        Args:
+            random: decides all.
+            size: height, width in pixels.
+        """
+        sheet = Sheet(size, random)
+        kind = random.random()
+        if kind < 0.04:
+            return Page(_photographed(sheet, random), [])
+        tilt = float(np.deg2rad(random.normal(0, 4) if random.random() < 0.8 else random.normal(0, 12)))
+        if random.random() < 0.4:  # one line, cut out
+            height = float(random.uniform(0.3, 0.95)) * min(size[0], 75)
+            row = (size[0] + height) / 2 + float(random.normal(0, 0.08)) * size[0]
+            self._line(sheet, hand(random, height), row, tilt, random, float(random.uniform(-0.3, 1.0)))
+            return Page(_photographed(sheet, random), sheet.digits)
+        height = self._height(random)
+        row = float(random.uniform(0.2, 1.3) * height)
+        while row < size[0] + 0.4 * height:
+            writer = hand(random, height * float(np.exp(random.normal(0, 0.08))))
+            self._line(sheet, writer, row, tilt, random, float(random.uniform(-1.5, 3.0)))
+            row += float(random.uniform(1.15, 2.6)) * height
+            if random.random() < 0.08:
+                break
+            if random.random() < 0.15:
+                height = self._height(random)
+        return Page(_photographed(sheet, random), sheet.digits)
+
+    @staticmethod
+    def _height(random: Random) -> float:
+        """Of digits, in pixels: mostly what the network is to find, at times larger or smaller."""
+        kind = random.random()
+        if kind < 0.86:
+            return float(np.exp(random.uniform(np.log(17), np.log(62))))
+        if kind < 0.95:
+            return float(np.exp(random.uniform(np.log(62), np.log(200))))
+        return float(random.uniform(7, 14))
+
+    def _line(self, sheet: "Sheet", writer: Hand, row: float, tilt: float, random: Random, indent: float) -> None:
+        """A line of numbers, words and signs from the left edge to the right, or a part of it; indented by heights."""
+        place = Cursor(writer, row, tilt, sheet.size[1])
+        place.across = indent * writer.height
+        end = sheet.size[1] / max(np.cos(tilt), 0.3) + writer.height
+        alone = random.random() < 0.35
+        while place.across < end:
+            kind = random.random()
+            if kind < 0.72:
+                self._number(sheet, place, numeral(random), random)
+            elif kind < 0.9:
+                _word(sheet, place, random)
+            elif kind < 0.95:
+                _cursive(sheet, place, random)
+            else:
+                _flourish(sheet, place, random)
+            if alone:
+                break
+            place.across += float(random.uniform(0.7, 3.5)) * writer.height
+        if random.random() < 0.12:
+            sheet.rule(row + writer.height * float(random.uniform(0.02, 0.3)), tilt, random)
+
+    def _number(self, sheet: "Sheet", place: "Cursor", text: str, random: Random) -> None:
+        """Write a number: its digits are known to the sheet, its signs are not."""
+        writer, begun = place.writer, place.across
+        sheet.numbers += 1
+        boxed = random.random() < 0.05
+        pitch = writer.height * float(random.uniform(0.8, 1.3))
+        shrinking = len(text) - int(random.integers(1, 4)) if random.random() < 0.08 else len(text)
+        lift, tie = 0.0, random.random() < 0.1
+        for index, sign in enumerate(text):
+            if not sign.isdigit():
+                _sign(sheet, place, sign, random)
+                continue
+            small = 1.0 if index < shrinking else float(random.uniform(0.5, 0.8))
+            lift = 0.0 if small == 1 else float(random.uniform(0, 1 - small))
+            patch = self._digit(int(sign), writer, random)
+            high = writer.height * small * float(np.exp(random.normal(0, writer.unsteady)))
+            wide = high * patch.shape[1] / patch.shape[0] * writer.width
+            drop = writer.height * (float(random.normal(0, writer.unsteady)) - lift)
+            if boxed:
+                place.across = begun + index * pitch + (pitch - wide) / 2
+            sheet.write(patch, place, wide, high, drop, int(sign))
+            if tie and index and random.random() < 0.6:
+                _tie(sheet, place, random)
+            place.across += wide + writer.height * float(random.normal(writer.gap, writer.gap_spread))
+        if boxed:
+            _boxes(sheet, place, begun, pitch, len(text), random)
+
+    def _digit(self, digit: int, writer: Hand, random: Random) -> Bytes:
+        """The ink of a digit, cut to its box, HEIGHT pixels high, by the hand that writes."""
+        if random.random() < writer.drawn and digit in FORMS:
+            index = writer.forms.setdefault(digit, int(random.integers(len(FORMS[digit]))))
+            return _stroked(hand_of_form(FORMS[digit][index], random), writer, random)
+        of = self._of[digit]
+        return _repenned(self._images[of[random.integers(len(of))]], writer, random)
+
+
+@dataclass
+class Cursor:
+    """Where on a line the next thing is written."""
+
+    writer: Hand
+    row: float
+    tilt: float
+    width: int
+    across: float = 0.0
+
+    def matrix(self, scale: tuple[float, float], drop: float) -> NDArray[np.float64]:
+        """(2, 3): from pixels of a patch, whose lower edge is on the line, to pixels of the page.
+
+        Args:
+            scale: page's pixels for one of the patch, across and down.
+            drop: how far below the line the lower edge is, in the page's pixels; the patch's height comes off it.
+        """
+        cosine, sine = np.cos(self.tilt), np.sin(self.tilt)
+        slanted = np.array([[scale[0], -self.writer.slant * scale[1]], [0, scale[1]]])
+        turned = np.array([[cosine, -sine], [sine, cosine]])
+        top = drop
+        origin = np.array([self.across - self.writer.slant * top, top])
+        middle = np.array([self.width / 2, self.row])
+        shift = turned @ (origin - [self.width / 2, 0]) + middle
+        return np.concatenate([turned @ slanted, shift[:, None]], axis=1)
+
+
+class Sheet:
+    """A sheet that is being written on.
+
+    Args:
+        size: height, width in pixels.
+        random: decides the paper.
+    """
+
+    def __init__(self, size: tuple[int, int], random: Random) -> None:
+        self.size = size
+        self.written = np.zeros(size, np.float32)
+        """Ink, 0..1, times its tone."""
+        self.paper = _paper(size, random)
+        self.digits: list[Placed] = []
+        self.numbers = 0
+
+    def write(
+        self, patch: Bytes, place: Cursor, wide: float, high: float, drop: float = 0.0, digit: int | None = None
+    ) -> None:
+        """Put a patch's ink on the page, and note a digit.
+
+        Args:
+            patch: (h, w) bytes, ink bright.
+            place: where the line is; its ``across`` is the left of the patch.
+            wide: pixels that it gets on the page.
+            high: likewise.
+            drop: pixels from the line down to the patch's lower edge.
+            digit: what it is, if one.
+        """
+        factor = max(high / patch.shape[0], wide / patch.shape[1])
+        if factor < 0.6:
+            reduced = (max(2, round(1.5 * wide)), max(2, round(1.5 * high)))
+            patch = cv2.resize(patch, reduced, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+        matrix = place.matrix((wide / patch.shape[1], high / patch.shape[0]), drop - high)
+        height, width = patch.shape
+        corners = matrix @ np.array([[0, width, 0, width], [0, 0, height, height], [1, 1, 1, 1]])
+        left, top = np.floor(corners.min(axis=1)).astype(int) - 1
+        right, bottom = np.ceil(corners.max(axis=1)).astype(int) + 2
+        if right <= 0 or bottom <= 0 or left >= self.size[1] or top >= self.size[0]:
+            return
+        matrix = matrix - np.array([[0, 0, left], [0, 0, top]])
+        warped = cv2.warpAffine(patch, matrix, (right - left, bottom - top), flags=cv2.INTER_LINEAR)
+        rows, columns = slice(max(top, 0), min(bottom, self.size[0])), slice(max(left, 0), min(right, self.size[1]))
+        inside = warped[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
+        target = self.written[rows, columns]
+        np.maximum(target, inside * np.float32(place.writer.tone / 255), out=target)
+        if digit is None:
+            return
+        mass, on_page = float(warped.sum()), inside > 90
+        down, along = np.flatnonzero(on_page.any(axis=1)), np.flatnonzero(on_page.any(axis=0))
+        if mass and len(down) and len(along):
+            x, y = columns.start + int(along[0]), rows.start + int(down[0])
+            box = (float(x), float(y), float(along[-1] - along[0] + 1), float(down[-1] - down[0] + 1))
+            self.digits.append(Placed(digit, box, float(inside.sum()) / mass, self.numbers))
+
+    def rule(self, row: float, tilt: float, random: Random) -> None:
+        """A line across the whole sheet, as of ruled paper or under a number."""
+        rise = np.tan(tilt + random.normal(0, 0.01)) * self.size[1] / 2
+        ends = [(-2, row - rise), (self.size[1] + 2, row + rise)]
+        stroke(self.written, np.array(ends), random.uniform(0.7, 3.0), float(random.uniform(0.15, 0.9)))
+
+
+def stroke(plane: Grey, points: Points, pen: float, tone: float) -> None:
+    """A line of points (N, 2) with a pen of so many pixels, antialiased, where it is darker than what is there."""
+    low = np.floor(points.min(axis=0) - pen - 2).astype(int).clip(0)
+    high = np.ceil(points.max(axis=0) + pen + 2).astype(int).clip(None, plane.shape[::-1])
+    if (high <= low).any():
+        return
+    canvas = np.zeros((high[1] - low[1], high[0] - low[0]), np.uint8)
+    fixed = np.rint((points - low) * 16).astype(np.int32)
+    cv2.polylines(canvas, [fixed], False, 255, max(1, round(pen)), cv2.LINE_AA, 4)
+    target = plane[low[1] : high[1], low[0] : high[0]]
+    np.maximum(target, canvas * np.float32(tone * min(1.0, pen) / 255), out=target)
+
+
+def numeral(random: Random) -> str:
+    """The text of a number as people write them: digits with points, commas and dashes here and there."""
+    length = int(random.choice(np.arange(1, 13), p=LENGTHS))
+    digits = "".join(str(digit) for digit in random.integers(0, 10, length))
+    if length > 2 and random.random() < 0.3:
+        digits = digits[: -(zeros := int(random.integers(1, length)))] + "0" * zeros
+    if length > 1 and random.random() < 0.12:
+        digits = digits[0] * length if random.random() < 0.3 else digits[:-2] + digits[-1] * 2
+    kind = random.random()
+    if kind < 0.3 and length > 3:
+        point = str(random.choice([".", ".", ",", "'"]))
+        head = length % 3 or 3
+        digits = point.join([digits[:head], *(digits[at : at + 3] for at in range(head, length, 3))])
+    elif kind < 0.4 and length > 2:
+        at = int(random.integers(1, length))
+        digits = digits[:at] + str(random.choice(list(".,-/:"), p=[0.35, 0.35, 0.2, 0.04, 0.06])) + digits[at:]
+    if random.random() < 0.35:
+        digits += str(random.choice(["=", ".-", ",-", "-", ".", ",", ".=", "--"]))
+    if random.random() < 0.08:
+        digits = str(random.choice(list("$#-+=*"))) + digits
+    return digits
+
+
+LENGTHS = np.array([10, 14, 12, 14, 16, 12, 6, 6, 4, 3, 2, 1]) / 100
+"""Of numbers of 1 to 12 digits."""
+
+
+def _stroked(lines: list[Points], writer: Hand, random: Random) -> Bytes:
+    """Lines in a box of 1 by 1 drawn with the writer's pen, cut to the ink."""
+    pen = max(1.0, HEIGHT * writer.pen * float(np.exp(random.normal(0, 0.1))))
+    margin = round(pen) + 2
+    extent = np.concatenate(lines).max(axis=0)
+    room = (HEIGHT - pen) / max(extent[1], 0.2)
+    size = np.ceil(extent * room).astype(int) + 2 * margin
+    canvas = np.zeros((size[1], size[0]), np.uint8)
+    for line in lines:
+        fixed = np.rint((line * room + margin) * 8).astype(np.int32)
+        cv2.polylines(canvas, [fixed], False, 255, max(1, round(pen)), cv2.LINE_AA, 3)
+    return _cut(canvas)
+
+
+def _repenned(image: Bytes, writer: Hand, random: Random) -> Bytes:
+    """A digit image drawn larger with a pen nearer to the writer's, cut to the ink."""
+    ink_box = _cut(image)
+    width = max(2, round(HEIGHT * ink_box.shape[1] / ink_box.shape[0]))
+    if width > 3 * HEIGHT:
+        width = 3 * HEIGHT
+    large = cv2.resize(np.pad(ink_box, 1), (width + 8, HEIGHT + 8), interpolation=cv2.INTER_CUBIC)
+    large = ((large.astype(np.float32) - 128) * 3 + 128).clip(0, 255).astype(np.uint8)
+    wanted = HEIGHT * writer.pen * float(np.exp(random.normal(0, 0.1)))
+    missing = wanted - _pen_of(large)
+    reach = min(round(abs(missing)), 7)
+    if reach >= 2:
+        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
+        if missing > 0:
+            large = cv2.dilate(np.pad(large, reach), kernel)
+        else:
+            thin = cv2.erode(large, kernel)
+            large = thin if int(thin.max()) > 100 else large
+    return _cut(np.asarray(large, np.uint8))
+
+
+def _pen_of(patch: Bytes) -> float:
+    """Mean width of the strokes in pixels: twice their area by their outline."""
+    bright = (patch > 128).astype(np.uint8)
+    edge = int((bright - cv2.erode(bright, np.ones((3, 3), np.uint8))).sum())
+    return 2.0 * float(bright.sum()) / max(edge, 1)
+
+
+def _cut(canvas: Bytes) -> Bytes:
+    """A canvas cut to its ink; as it is where there is none."""
+    bright = canvas > 60
+    rows, columns = np.flatnonzero(bright.any(axis=1)), np.flatnonzero(bright.any(axis=0))
+    if not len(rows):
+        return canvas
+    return canvas[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+def _at(place: Cursor, points: Points) -> Points:
+    """Points in units of the writer's height, from the cursor, y downwards from the line, on the page."""
+    scaled = np.concatenate([points * place.writer.height, np.ones((len(points), 1))], axis=1)
+    return np.asarray(scaled @ place.matrix((1.0, 1.0), 0.0).T)
+
+
+def _pen(place: Cursor) -> float:
+    return max(0.8, place.writer.pen * place.writer.height)
+
+
+def _sign(sheet: Sheet, place: Cursor, sign: str, random: Random) -> None:
+    """A sign in the writer's hand, at the cursor, which moves behind it."""
+    writer, jitter = place.writer, random.normal(0, 0.03, 8)
+    lines: list[list[tuple[float, float]]]
+    wide = float(random.uniform(0.25, 0.6))
+    match sign:
+        case ".":
+            lines, wide = [[(0.05, -0.02), (0.07 + jitter[0], jitter[1])]], 0.12
+        case ",":
+            lines, wide = [[(0.1, -0.06), (0.1 + jitter[0], 0.05), (0.0 + jitter[1], 0.2 + jitter[2])]], 0.14
+        case "'":
+            lines, wide = [[(0.1, -1.0), (0.05 + jitter[0], -0.75 + jitter[1])]], 0.14
+        case "-":
+            lines = [[(0, -0.4 + jitter[0]), (wide, -0.4 + 2 * jitter[1])]]
+        case "=":
+            wide *= 1.3
+            lines = [[(0, y + jitter[0]), (wide, y + 2 * jitter[1])] for y in (-0.3, -0.55)]
+        case "/":
+            wide = 0.6
+            lines = [[(0.0, 0.25), (wide, -1.25 + jitter[0])]]
+        case ":":
+            lines, wide = [[(0.05, y), (0.07, y + jitter[0])] for y in (-0.1, -0.55)], 0.15
+        case "+":
+            lines = [[(0, -0.4), (wide, -0.4 + jitter[0])], [(wide / 2, -0.4 - wide / 2), (wide / 2, -0.4 + wide / 2)]]
+        case _:
+            _letters(sheet, place, sign, random)
+            return
+    for line in lines:
+        stroke(sheet.written, _at(place, np.array(line)), _pen(place) * random.uniform(0.9, 1.4), writer.tone)
+    place.across += (wide + max(0.05, float(random.normal(writer.gap, 0.1)))) * writer.height
+
+
+def _tie(sheet: Sheet, place: Cursor, random: Random) -> None:
+    """A thin stroke from the last digit to this one, as a pen leaves that is not lifted."""
+    height = float(random.choice([-0.95, -0.6, -0.1])) + float(random.normal(0, 0.05))
+    back = float(random.uniform(0.15, 0.4))
+    sag = float(random.normal(0, 0.12))
+    points = np.array([(-back, height), (-back / 2 + 0.05, height + sag), (0.15, height + random.normal(0, 0.05))])
+    stroke(sheet.written, _at(place, points), 0.8 * _pen(place), place.writer.tone)
+
+
+def _boxes(sheet: Sheet, place: Cursor, begun: float, pitch: float, count: int, random: Random) -> None:
+    """A box around each digit, as forms have them."""
+    here, place.across = place.across, begun
+    high, step = 1.15 + float(random.uniform(0, 0.25)), pitch / place.writer.height
+    tone, pen = float(random.uniform(0.2, 0.9)), float(random.uniform(0.8, 2.5))
+    low, slant, place.writer.slant = high - float(random.uniform(1.05, 1.15)), place.writer.slant, 0.0
+    for index in range(count + 1):
+        stroke(sheet.written, _at(place, np.array([(index * step, low), (index * step, low - high)])), pen, tone)
+    for level in (low, low - high):
+        stroke(sheet.written, _at(place, np.array([(0.0, level), (count * step, level)])), pen, tone)
+    place.across, place.writer.slant = here, slant
+
+
+def _word(sheet: Sheet, place: Cursor, random: Random) -> None:
+    """A word in letters, printed or written: nothing to be read."""
+    count = int(random.integers(1, 9))
+    if random.random() < 0.5:
+        _glyphs(sheet, place, count, random)
+        return
+    letters = LONE if count < 3 else EVERY
+    _letters(sheet, place, "".join(random.choice(list(letters), count)), random)
+
+
+LONE = "ACEFHKMNPRUVWXYacdefhkmnpuvwx$#%&"
+"""Signs that are no digit even if they stand alone."""
+
+EVERY = "ABCDEFGHIJKLMNOPQRSTUVWXYZaaabcddeeeefghiijklmnnnooopqrrrssstttuuvwxyz"
+"""In a word all letters are letters."""
+
+
+def _letters(sheet: Sheet, place: Cursor, text: str, random: Random) -> None:
+    """Letters in one of Hershey's fonts."""
+    font = FONTS[random.integers(len(FONTS))] | (cv2.FONT_ITALIC if random.random() < 0.2 else 0)
+    pen = max(1, round(2.2 * HEIGHT * min(place.writer.pen, 0.1) / 1.2))
+    (width, height), base = cv2.getTextSize(text, font, 2.2, pen)
+    canvas = np.zeros((height + base + 2 * pen + 8, width + 2 * pen + 8), np.uint8)
+    cv2.putText(canvas, text, (pen + 4, height + pen + 4), font, 2.2, 255, pen, cv2.LINE_AA)
+    patch = _cut(canvas)
+    high = place.writer.height * float(random.uniform(0.6, 1.3))
+    wide = high * patch.shape[1] / patch.shape[0] * float(random.uniform(0.7, 1.2))
+    sheet.write(patch, place, wide, high, 0.2 * high if base else 0.0)
+    place.across += wide + 0.1 * high
+
+
+def _glyphs(sheet: Sheet, place: Cursor, count: int, random: Random) -> None:
+    """Letters of one handwriting font."""
+    font = glyphs()[random.integers(len(glyphs()))]
+    for _ in range(count):
+        patch = _cut(font[random.integers(len(font))])
+        patch = np.asarray(cv2.resize(patch, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC), np.uint8)
+        high = place.writer.height * float(random.uniform(0.6, 1.1))
+        wide = high * patch.shape[1] / patch.shape[0] * place.writer.width
+        sheet.write(patch, place, wide, high, float(random.normal(0, 0.05)) * high)
+        place.across += wide + place.writer.height * float(random.uniform(0, 0.2))
+
+
+def _cursive(sheet: Sheet, place: Cursor, random: Random) -> None:
+    """Joined-up writing that nobody can read: loops and waves along the line."""
+    count = int(random.integers(3, 12))
+    step = np.linspace(0, count, 14 * count)
+    amplitude = np.interp(step, np.arange(count + 1), random.uniform(0.15, 0.8, count + 1))
+    loops = np.interp(step, np.arange(count + 1), random.uniform(-0.2, 0.35, count + 1))
+    pace = float(random.uniform(0.3, 0.6))
+    points = np.stack(
+        [pace * step + loops * np.sin(2 * np.pi * step), amplitude * (np.cos(2 * np.pi * step) - 1) / 2], axis=1
+    )
+    stroke(sheet.written, _at(place, points), _pen(place), place.writer.tone)
+    place.across += pace * count * place.writer.height
+
+
+def _flourish(sheet: Sheet, place: Cursor, random: Random) -> None:
+    """A scribble, a blot, a tick or a crossing-out."""
+    kind = random.random()
+    if kind < 0.4:
+        points = np.cumsum(random.normal(0, 0.3, (int(random.integers(4, 12)), 2)), axis=0) - [0, 0.5]
+    elif kind < 0.7:
+        points = np.array([(0, -0.4), (0.25, 0.0), (0.8, -1.0)]) * random.uniform(0.6, 1.4)
+    else:
+        along = np.linspace(0, random.uniform(0.5, 3), int(random.integers(6, 20)))
+        points = np.stack([along, -0.5 + 0.35 * (-1.0) ** np.arange(len(along))], axis=1)
+    stroke(sheet.written, _at(place, points), _pen(place) * random.uniform(0.8, 2), place.writer.tone)
+    place.across += place.writer.height
+
+
+def _paper(size: tuple[int, int], random: Random) -> Grey:
+    """Paper without writing: its tone, 0..1, with what is printed on it."""
+    paper = np.full(size, random.uniform(0.6, 1.0), np.float32)
+    kind = random.random()
+    if kind < 0.42:
+        for _ in range(random.integers(1, 4)):
+            paper -= _guilloche(size, random)
+    elif kind < 0.52:
+        paper -= _ruled(size, random, random.random() < 0.5)
+    if random.random() < 0.25:
+        grain = (max(2, size[0] // int(random.integers(2, 30))), max(2, size[1] // int(random.integers(2, 30))))
+        blotches = cv2.resize(random.normal(0, 1, grain).astype(np.float32), size[::-1], interpolation=cv2.INTER_LINEAR)
+        paper += np.float32(random.uniform(0.005, 0.05)) * blotches
+    return paper
+
+
+def _guilloche(size: tuple[int, int], random: Random) -> Grey:
+    """A family of fine wavy lines, as on cheques."""
+    rows, columns = np.mgrid[: size[0], : size[1]].astype(np.float32)
+    angle = random.choice([0.0, np.pi / 2, random.uniform(0, np.pi)]) + random.normal(0, 0.15)
+    across = columns * np.float32(np.cos(angle)) + rows * np.float32(np.sin(angle))
+    along = rows * np.float32(np.cos(angle)) - columns * np.float32(np.sin(angle))
+    period = np.float32(np.exp(random.uniform(np.log(3.5), np.log(16))))
+    wave, swing = np.float32(random.uniform(20, 160)), np.float32(random.uniform(0, 1.2) * period * 2)
+    phase = across + swing * np.sin(along * (2 * np.float32(np.pi) / wave) + np.float32(random.uniform(0, 6)))
+    if random.random() < 0.3:  # rings
+        middle = random.uniform(-1, 2, 2) * size
+        phase = np.hypot(rows - np.float32(middle[0]), columns - np.float32(middle[1])) + 0.3 * phase
+    lines = np.cos(phase * (2 * np.float32(np.pi) / period))
+    sharp = np.float32(random.uniform(-0.3, 0.8))
+    depth = np.float32(random.uniform(0.02, 0.22))
+    return np.asarray(depth * ((lines - sharp) / (1 - sharp)).clip(0, 1), np.float32)
+
+
+def _ruled(size: tuple[int, int], random: Random, squared: bool) -> Grey:
+    """Ruled paper, or squared."""
+    lines = np.zeros(size, np.float32)
+    pitch, depth = float(random.uniform(12, 90)), float(random.uniform(0.06, 0.4))
+    tilt, pen = float(random.normal(0, 0.02)), float(random.uniform(0.7, 2.2))
+    for row in np.arange(random.uniform(0, pitch), size[0] + 10, pitch):
+        stroke(lines, np.array([(-2, row), (size[1] + 2, row + tilt * size[1])]), pen, depth)
+    if squared:
+        for column in np.arange(random.uniform(0, pitch), size[1] + 10, pitch):
+            stroke(lines, np.array([(column, -2), (column - tilt * size[0], size[0] + 2)]), pen, depth)
+    return lines
+
+
+def _photographed(sheet: Sheet, random: Random) -> Grey:
+    """The sheet as a camera or a scanner gives it: uneven pen and light, blur, coarse pixels, noise, JPEG."""
+    size, written = sheet.size, sheet.written
+    if random.random() < 0.3:  # a pen that fails here and there
+        grain = (max(2, size[0] // 6), max(2, size[1] // 6))
+        flow = cv2.resize(random.random(grain).astype(np.float32), size[::-1], interpolation=cv2.INTER_LINEAR)
+        written = written * (1 - np.float32(random.uniform(0.2, 0.8)) * flow)
+    grey = sheet.paper * (1 - written * np.float32(random.uniform(0.8, 0.97)))
+    if random.random() < 0.3:
+        grey = grey * _shade(size, random)
+    for damage in (_blurred, _coarse, _noisy, _compressed):
+        if random.random() < 0.35:
+            grey = damage(grey, random)
+    return np.asarray(grey, np.float32).clip(0, 1)
+
+
+def _shade(size: tuple[int, int], random: Random) -> Grey:
+    """Light that falls off, or the shadow of a hand with a soft edge: factors of 0..1."""
+    angle, place = random.uniform(0, 2 * np.pi), random.uniform(-0.5, 0.5)
+    rows, columns = np.mgrid[-0.5 : 0.5 : size[0] * 1j, -0.5 : 0.5 : size[1] * 1j].astype(np.float32)
+    along = rows * np.float32(np.sin(angle)) + columns * np.float32(np.cos(angle)) - np.float32(place)
+    soft = np.float32(np.exp(random.uniform(np.log(0.05), np.log(1.5))))
+    return np.asarray(1 - np.float32(random.uniform(0.1, 0.6)) / (1 + np.exp(-along * 4 / soft)), np.float32)
+
+
+def _blurred(grey: Grey, random: Random) -> Grey:
+    """Out of focus, or moved."""
+    if random.random() < 0.75:
+        return np.asarray(cv2.GaussianBlur(grey, (0, 0), random.uniform(0.4, 1.6)), np.float32)
+    reach = int(random.integers(2, 6))
+    return np.asarray(cv2.blur(grey, (reach, 1) if random.random() < 0.5 else (1, reach)), np.float32)
+
+
+def _coarse(grey: Grey, random: Random) -> Grey:
+    """From a picture with fewer pixels."""
+    factor = float(random.uniform(1.3, 3.0))
+    small = cv2.resize(grey, None, fx=1 / factor, fy=1 / factor, interpolation=cv2.INTER_AREA)
+    back = (cv2.INTER_NEAREST, cv2.INTER_LINEAR, cv2.INTER_CUBIC)[random.integers(3)]
+    return np.asarray(cv2.resize(small, grey.shape[::-1], interpolation=back), np.float32)
+
+
+def _noisy(grey: Grey, random: Random) -> Grey:
+    """Grain."""
+    noise = random.standard_normal(grey.shape, np.float32)
+    return np.asarray(grey + np.float32(random.uniform(0.005, 0.08)) * noise, np.float32)
+
+
+def _compressed(grey: Grey, random: Random) -> Grey:
+    """JPEG of poor quality."""
+    bytes_of = (grey.clip(0, 1) * 255).astype(np.uint8)
+    _, packed = cv2.imencode(".jpg", bytes_of, [cv2.IMWRITE_JPEG_QUALITY, int(random.integers(15, 80))])
+    return np.asarray(cv2.imdecode(packed, cv2.IMREAD_GRAYSCALE), np.float32) / 255
