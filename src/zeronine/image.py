@@ -120,6 +120,25 @@ def plain_image(source: Source, shape: tuple[int, ...]) -> NDArray[Any]:
     return values
 
 
+def page_grey(source: Source, most: int) -> Grey:
+    """The grey values of a page, dark ink on light paper.
+
+    Args:
+        source: as for :func:`digit_image`.
+        most: pixels; a larger page is shrunk to so many.
+
+    Returns:
+        (H, W) float32 in 0..1.
+
+    Raises:
+        ImageError: the picture cannot be read or is too large.
+    """
+    pixels = load_pixels(source)
+    factor = (most / (pixels.shape[0] * pixels.shape[1])) ** 0.5
+    grey = _grey(_shrink(pixels, max(1, round(max(pixels.shape[:2]) * min(factor, 1.0)))))
+    return np.asarray(1 - grey if _is_dark_background(grey) else grey, np.float32)
+
+
 def resized(digit: Grey, side: int) -> Grey:
     """A digit image for a network that takes another size: 20×20 is what ``ex3data1.mat`` was made by.
 

@@ -1,5 +1,11 @@
-"""Page -> boxes and lines. Knows pixels and geometry; knows no network and no label."""
+"""Page -> boxes and lines. Knows pixels, places and sizes; knows no network and nothing of which digit.
 
+A network that finds digits (see ``train.spotting``) sees the ink of a page at several sizes, each half of the one
+before, for it knows digits of 15 to 68 pixels. What it says of each place becomes spots; spots become lines.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -7,12 +13,81 @@ import numpy as np
 from numpy.typing import NDArray
 
 Grey = NDArray[Any]
+Maps = NDArray[np.float32]
 
 COARSE = 8
 """Pixels of a page for one of the picture that its paper's tone is found in."""
 
 REACH = 11
 """Coarse pixels that the widest stroke, and the box of paper around it, may have."""
+
+LEAST = 0.08
+"""Contrast, in 0..1, that the darkest ink is taken to have at least: less is grain."""
+
+STRIDE = 4
+"""Pixels of a page for one cell of a network's maps."""
+
+ALIGNED = 16
+"""Pixels that the sides of what a network sees are multiples of."""
+
+SMALLEST, LARGEST = 15.0, 68.0
+"""Height in pixels of the digits that a network finds at one size of the page."""
+
+BOX_UNIT = 24.0
+"""Pixels: a box's width and height are given as the logarithm of so many."""
+
+FAINTEST = 0.06
+"""Probability of a digit below which a place is not looked at again."""
+
+MOST_SPOTS = 3000
+"""On one page: what has more is a texture, of which the likeliest are kept."""
+
+
+@dataclass(frozen=True, eq=False)
+class Spot:
+    """A place on a page where a digit may be.
+
+    Attributes:
+        x: of its middle, in pixels.
+        y: likewise.
+        width: of its box, in pixels.
+        height: likewise.
+        probabilities: of each digit, (10,); their sum is the probability that there is one.
+    """
+
+    x: float
+    y: float
+    width: float
+    height: float
+    probabilities: NDArray[np.float32]
+
+    @property
+    def presence(self) -> float:
+        """Probability, 0..1, that a digit is there."""
+        return float(self.probabilities.sum())
+
+    @property
+    def box(self) -> tuple[float, float, float, float]:
+        """Left, top, width, height in pixels."""
+        return self.x - self.width / 2, self.y - self.height / 2, self.width, self.height
+
+    @property
+    def breadth(self) -> float:
+        """Width in pixels, of a thin one more than it has ink."""
+        return max(self.width, 0.4 * self.height)
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """Spots that stand in a row, from left to right.
+
+    Attributes:
+        spots: one or more.
+        angle: degrees, clockwise, that the row falls.
+    """
+
+    spots: tuple[Spot, ...]
+    angle: float
 
 
 def ink(grey: Grey) -> Grey:
@@ -24,11 +99,11 @@ def ink(grey: Grey) -> Grey:
     Returns:
         (H, W) float32 in 0..1; paper is 0, also in the shade.
     """
-    small = cv2.resize(
-        grey, (max(1, -(-grey.shape[1] // COARSE)), max(1, -(-grey.shape[0] // COARSE))), interpolation=cv2.INTER_AREA
+    coarse = (max(1, -(-grey.shape[1] // COARSE)), max(1, -(-grey.shape[0] // COARSE)))
+    small = cv2.resize(grey, coarse, interpolation=cv2.INTER_AREA)
+    closed = cv2.morphologyEx(
+        small, cv2.MORPH_CLOSE, np.ones((REACH, REACH), np.uint8), borderType=cv2.BORDER_REPLICATE
     )
-    kernel = np.ones((REACH, REACH), np.uint8)
-    closed = cv2.morphologyEx(small, cv2.MORPH_CLOSE, kernel, borderType=cv2.BORDER_REPLICATE)
     smooth = cv2.blur(closed, (5, 5), borderType=cv2.BORDER_REPLICATE)
     paper = cv2.resize(smooth, grey.shape[::-1], interpolation=cv2.INTER_LINEAR)
     darker = (paper - grey).clip(0)
@@ -36,14 +111,203 @@ def ink(grey: Grey) -> Grey:
     return np.asarray((darker / max(top, LEAST)).clip(0, 1), np.float32)
 
 
-LEAST = 0.08
-"""Contrast, in 0..1, that the darkest ink is taken to have at least: less is grain."""
+def sizes(shape: tuple[int, ...]) -> list[float]:
+    """Factors by which a page is scaled to find digits of every size on it, the largest first.
 
-STRIDE = 4
-"""Pixels of a page for one cell of a network's maps."""
+    Args:
+        shape: height, width of the page in pixels.
+    """
+    height, width = shape[:2]
+    factor = 1.0
+    while factor < 4 and min(height, width) * factor < 150 and height * width * (2 * factor) ** 2 < 200_000:
+        factor *= 2
+    factors = [factor]
+    while height * factors[-1] > LARGEST and max(height, width) * factors[-1] > 40:
+        factors.append(factors[-1] / 2)
+    return factors
 
-SMALLEST, LARGEST = 15.0, 68.0
-"""Height in pixels of the digits that a network finds at one size of the page."""
 
-BOX_UNIT = 24.0
-"""Pixels: a box's width and height are given as the logarithm of so many."""
+def scaled(page: Grey, factor: float) -> Grey:
+    """A page's ink at another size, on empty paper whose sides a network takes: (1, 1, H, W)."""
+    height, width = max(1, round(page.shape[0] * factor)), max(1, round(page.shape[1] * factor))
+    if factor != 1:
+        page = cv2.resize(page, (width, height), interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC)
+    below, beside = -height % ALIGNED, -width % ALIGNED
+    return np.pad(page, ((0, below), (0, beside)))[None, None].clip(0, 1)
+
+
+def spots(page: Grey, network: Callable[[Grey], Maps]) -> list[Spot]:
+    """Where digits may be on a page, likeliest first; more than one spot may stand for the same digit.
+
+    Args:
+        page: ink, (H, W) float32 in 0..1.
+        network: (1, 1, H, W) -> maps (1, 15, H / 4, W / 4), see ``train.spotting``.
+    """
+    found: list[Spot] = []
+    for factor in sizes(page.shape):
+        found.extend(_peaks(network(scaled(page, factor))[0], factor))
+    found.sort(key=lambda spot: -spot.presence)
+    kept: list[Spot] = []
+    for spot in found[:MOST_SPOTS]:
+        if not any(_same(spot, other) for other in kept):
+            kept.append(spot)
+    return kept
+
+
+def _peaks(maps: Maps, factor: float) -> Iterator[Spot]:
+    """Places where a middle is likelier than in the cells around, in pixels of the page."""
+    chance = 1 / (1 + np.exp(-maps[0]))
+    around = cv2.dilate(chance, np.ones((3, 3), np.uint8))
+    rows, columns = np.nonzero((chance >= around) & (chance > FAINTEST))
+    logits = maps[1:11, rows, columns]
+    odds = np.exp(logits - logits.max(axis=0))
+    rates = (odds / odds.sum(axis=0) * chance[rows, columns]).T
+    x, y, wide, high = maps[11:, rows, columns]
+    unit = STRIDE / factor
+    for index in range(len(rows)):
+        width, height = (BOX_UNIT / factor * np.exp(side[index].clip(-4, 3)) for side in (wide, high))
+        across, down = (columns[index] + 0.5 + x[index]) * unit, (rows[index] + 0.5 + y[index]) * unit
+        yield Spot(float(across), float(down), float(width), float(height), rates[index])
+
+
+def _same(one: Spot, other: Spot) -> bool:
+    """Whether two spots are one digit: at one place and of like size."""
+    if max(one.height, other.height) > 1.8 * min(one.height, other.height):
+        return False
+    near = abs(one.x - other.x) < 0.3 * min(one.breadth, other.breadth)
+    return near and abs(one.y - other.y) < 0.3 * min(one.height, other.height)
+
+
+def conflict(one: Spot, other: Spot) -> bool:
+    """Whether two spots claim the same ink, so that only one can be a digit."""
+    left, top, wide, high = one.box
+    left2, top2, wide2, high2 = other.box
+    across = min(left + wide, left2 + wide2) - max(left, left2)
+    down = min(top + high, top2 + high2) - max(top, top2)
+    if across <= 0 or down <= 0:
+        return False
+    share = across * down / max(min(wide * high, wide2 * high2), 1e-6)
+    apart = abs(one.x - other.x) / max(min(one.breadth, other.breadth), 1e-6)
+    return share > 0.55 and apart < 0.75
+
+
+STRONG = 0.3
+"""Probability from which a spot makes a line; fainter ones only join one."""
+
+WIDEST_GAP = 2.6
+"""Heights of a digit between two of one line."""
+
+PARTED = 0.85
+"""Heights of a digit between two numbers of a line at least."""
+
+
+def lines(found: Sequence[Spot]) -> list[Line]:
+    """Rows of spots as they would be read, each one number: from the top down, from left to right.
+
+    Args:
+        found: spots of a page, likeliest first.
+    """
+    strong = [spot for spot in found if spot.presence >= STRONG]
+    if not strong:
+        return []
+    angle = skew(strong)
+    turned = {id(spot): _turned(spot, -angle) for spot in found}
+    numbers = [part for row in _rows(strong, turned) for part in _parted(row, turned)]
+    faint = [spot for spot in found if spot.presence < STRONG]
+    result = []
+    for number in _in_order(numbers, turned):
+        joined = [*number, *(spot for spot in faint if _joins(spot, number, turned))]
+        result.append(Line(tuple(sorted(joined, key=lambda spot: turned[id(spot)][0])), float(np.rad2deg(angle))))
+    return result
+
+
+def skew(strong: Sequence[Spot]) -> float:
+    """The angle in radians, clockwise, by which the rows of a page fall: the median over digits side by side."""
+    places = np.array([(spot.x, spot.y, spot.height) for spot in strong])
+    angles = []
+    for x, y, height in places:
+        across, down = places[:, 0] - x, places[:, 1] - y
+        alike = np.maximum(places[:, 2], height) < 1.8 * np.minimum(places[:, 2], height)
+        beside = (across > 0.15 * height) & (across < 3 * height) & (np.abs(down) < 0.7 * across + 0.2 * height) & alike
+        if beside.any():
+            nearest = np.flatnonzero(beside)[np.hypot(across, 2 * down)[beside].argmin()]
+            angles.append(float(np.arctan2(down[nearest], across[nearest])))
+    return float(np.median(angles)) if len(angles) > 1 else 0.0
+
+
+def _turned(spot: Spot, angle: float) -> tuple[float, float]:
+    cosine, sine = np.cos(angle), np.sin(angle)
+    return float(spot.x * cosine - spot.y * sine), float(spot.x * sine + spot.y * cosine)
+
+
+Places = dict[int, tuple[float, float]]
+"""Of each spot's middle on the page turned upright, by its identity."""
+
+
+def _rows(strong: Sequence[Spot], places: Places) -> list[list[Spot]]:
+    """Spots joined with their neighbours left and right."""
+    order = sorted(strong, key=lambda spot: places[id(spot)][0])
+    row_of: dict[int, list[Spot]] = {}
+    for index, spot in enumerate(order):
+        x, y = places[id(spot)]
+        best: tuple[float, Spot] | None = None
+        for other in reversed(order[:index]):
+            x2, y2 = places[id(other)]
+            tall, low = max(spot.height, other.height), min(spot.height, other.height)
+            gap = x - x2 - (spot.width + other.width) / 2
+            if gap > WIDEST_GAP * tall or abs(y - y2) > 0.5 * tall or tall > 2.4 * low:
+                continue
+            far = max(gap, 0) + 2 * abs(y - y2)
+            if best is None or far < best[0]:
+                best = (far, other)
+        row = row_of[id(best[1])] if best else []
+        row.append(spot)
+        row_of[id(spot)] = row
+    return list({id(row): row for row in row_of.values()}.values())
+
+
+def _parted(row: list[Spot], places: Places) -> Iterator[list[Spot]]:
+    """A row where gaps wider than the others part its numbers."""
+    gaps = [
+        places[id(after)][0] - places[id(before)][0] - (after.width + before.width) / 2
+        for before, after in zip(row, row[1:], strict=False)
+    ]
+    height = float(np.median([spot.height for spot in row]))
+    usual = float(np.median(gaps)) if len(gaps) > 2 else 0.0
+    number = [row[0]]
+    for gap, spot in zip(gaps, row[1:], strict=True):
+        if gap > max(PARTED * height, 2.2 * usual):
+            yield number
+            number = []
+        number.append(spot)
+    yield number
+
+
+def _in_order(numbers: Iterable[list[Spot]], places: Places) -> list[list[Spot]]:
+    """Numbers of one height on the page from left to right, those from the top down."""
+    rows: list[tuple[float, float, list[list[Spot]]]] = []
+    for number in sorted(numbers, key=lambda spots: float(np.mean([places[id(spot)][1] for spot in spots]))):
+        middle = float(np.mean([places[id(spot)][1] for spot in number]))
+        height = float(np.mean([spot.height for spot in number]))
+        if rows and abs(middle - rows[-1][0]) < 0.6 * max(height, rows[-1][1]):
+            rows[-1][2].append(number)
+        else:
+            rows.append((middle, height, [number]))
+    return [number for *_, row in rows for number in sorted(row, key=lambda spots: places[id(spots[0])][0])]
+
+
+def _joins(spot: Spot, number: Sequence[Spot], places: Places) -> bool:
+    """Whether a faint spot is one of a number's digits, if it is any."""
+    x, y = places[id(spot)]
+    height = float(np.median([one.height for one in number]))
+    if not 0.45 * height < spot.height < 1.8 * height:
+        return False
+    nearest = min(number, key=lambda one: abs(places[id(one)][0] - x))
+    gap = abs(places[id(nearest)][0] - x) - (nearest.width + spot.width) / 2
+    return gap < PARTED * height and abs(places[id(nearest)][1] - y) < 0.45 * height
+
+
+def upright(spot: Spot, box: tuple[float, float, float, float]) -> Spot:
+    """A spot with another box: left, top, width, height in pixels."""
+    left, top, wide, high = box
+    return replace(spot, x=left + wide / 2, y=top + high / 2, width=wide, height=high)

@@ -34,13 +34,13 @@ class Placed:
         digit: 0 to 9.
         box: left, top, width, height in pixels, of the ink that lies on the page.
         visible: share of its ink that lies on the page.
-        number: which of the page's numbers it belongs to.
+        goes_on: whether the number that it belongs to goes on to the right.
     """
 
     digit: int
     box: tuple[float, float, float, float]
     visible: float
-    number: int
+    goes_on: bool
 
 
 @dataclass(frozen=True)
@@ -79,14 +79,15 @@ class Hand:
 
 def hand(random: Random, height: float) -> Hand:
     """A writer's hand at random, with digits of about ``height`` pixels."""
-    touching = random.random() < 0.2
+    touching, spaced = random.random() < 0.2, random.random() < 0.07
+    gap = random.uniform(-0.08, 0.08) if touching else random.uniform(0.05, 0.5)
     return Hand(
         height=height,
         slant=float(random.normal(0.12, 0.22)),
         width=float(random.uniform(0.7, 1.3)),
-        pen=float(np.exp(random.uniform(np.log(0.035), np.log(0.16)))),
+        pen=float(np.exp(random.uniform(np.log(0.035), np.log(0.2)))),
         tone=float(random.uniform(0.4, 1.0) if random.random() < 0.75 else random.uniform(0.22, 0.5)),
-        gap=float(random.uniform(-0.08, 0.08) if touching else random.uniform(0.05, 0.5)),
+        gap=float(random.uniform(0.5, 1.4) if spaced else gap),
         gap_spread=float(random.uniform(0.02, 0.12)),
         unsteady=float(random.uniform(0.01, 0.1)),
         drawn=float(random.choice([0.0, 0.5, 1.0], p=[0.3, 0.4, 0.3])),
@@ -169,11 +170,11 @@ class Composer:
     def _number(self, sheet: "Sheet", place: "Cursor", text: str, random: Random) -> None:
         """Write a number: its digits are known to the sheet, its signs are not."""
         writer, begun = place.writer, place.across
-        sheet.numbers += 1
         boxed = random.random() < 0.05
         pitch = writer.height * float(random.uniform(0.8, 1.3))
         shrinking = len(text) - int(random.integers(1, 4)) if random.random() < 0.08 else len(text)
         lift, tie = 0.0, random.random() < 0.1
+        last = max(index for index, sign in enumerate(text) if sign.isdigit())
         for index, sign in enumerate(text):
             if not sign.isdigit():
                 _sign(sheet, place, sign, random)
@@ -186,7 +187,7 @@ class Composer:
             drop = writer.height * (float(random.normal(0, writer.unsteady)) - lift)
             if boxed:
                 place.across = begun + index * pitch + (pitch - wide) / 2
-            sheet.write(patch, place, wide, high, drop, int(sign))
+            sheet.write(patch, place, wide, high, drop, int(sign), index < last)
             if tie and index and random.random() < 0.6:
                 _tie(sheet, place, random)
             place.across += wide + writer.height * float(random.normal(writer.gap, writer.gap_spread))
@@ -243,10 +244,16 @@ class Sheet:
         """Ink, 0..1, times its tone."""
         self.paper = _paper(size, random)
         self.digits: list[Placed] = []
-        self.numbers = 0
 
     def write(
-        self, patch: Bytes, place: Cursor, wide: float, high: float, drop: float = 0.0, digit: int | None = None
+        self,
+        patch: Bytes,
+        place: Cursor,
+        wide: float,
+        high: float,
+        drop: float = 0.0,
+        digit: int | None = None,
+        goes_on: bool = False,
     ) -> None:
         """Put a patch's ink on the page, and note a digit.
 
@@ -257,6 +264,7 @@ class Sheet:
             high: likewise.
             drop: pixels from the line down to the patch's lower edge.
             digit: what it is, if one.
+            goes_on: whether there is another one of its number to the right.
         """
         factor = max(high / patch.shape[0], wide / patch.shape[1])
         if factor < 0.6:
@@ -282,7 +290,7 @@ class Sheet:
         if mass and len(down) and len(along):
             x, y = columns.start + int(along[0]), rows.start + int(down[0])
             box = (float(x), float(y), float(along[-1] - along[0] + 1), float(down[-1] - down[0] + 1))
-            self.digits.append(Placed(digit, box, float(inside.sum()) / mass, self.numbers))
+            self.digits.append(Placed(digit, box, float(inside.sum()) / mass, goes_on))
 
     def rule(self, row: float, tilt: float, random: Random) -> None:
         """A line across the whole sheet, as of ruled paper or under a number."""
@@ -414,8 +422,15 @@ def _sign(sheet: Sheet, place: Cursor, sign: str, random: Random) -> None:
             lines = [[(0.0, 0.25), (wide, -1.25 + jitter[0])]]
         case ":":
             lines, wide = [[(0.05, y), (0.07, y + jitter[0])] for y in (-0.1, -0.55)], 0.15
+            if random.random() < 0.4:  # a sign of division
+                wide = 0.6
+                lines = [[(0.3, y), (0.32, y)] for y in (0.0, -0.8)] + [[(0, -0.4), (wide, -0.4 + jitter[0])]]
         case "+":
-            lines = [[(0, -0.4), (wide, -0.4 + jitter[0])], [(wide / 2, -0.4 - wide / 2), (wide / 2, -0.4 + wide / 2)]]
+            wide *= float(random.uniform(1.0, 1.8))
+            lines = [[(0, -0.5), (wide, -0.5 + jitter[0])], [(wide / 2, -0.5 - wide / 2), (wide / 2, -0.5 + wide / 2)]]
+        case "x":
+            wide *= float(random.uniform(1.0, 1.8))
+            lines = [[(0, -0.9), (wide, jitter[0])], [(wide + jitter[1], -0.9 + jitter[2]), (0, jitter[3])]]
         case _:
             _letters(sheet, place, sign, random)
             return
@@ -448,8 +463,12 @@ def _boxes(sheet: Sheet, place: Cursor, begun: float, pitch: float, count: int, 
 
 def _word(sheet: Sheet, place: Cursor, random: Random) -> None:
     """A word in letters, printed or written: nothing to be read."""
-    count = int(random.integers(1, 9))
-    if random.random() < 0.5:
+    kind, count = random.random(), int(random.integers(1, 9))
+    if kind < 0.2:
+        for sign in random.choice(list("+x=-/:"), int(random.integers(1, 3)), p=[0.3, 0.3, 0.15, 0.1, 0.05, 0.1]):
+            _sign(sheet, place, sign, random)
+        return
+    if kind < 0.6:
         _glyphs(sheet, place, count, random)
         return
     letters = LONE if count < 3 else EVERY
@@ -599,7 +618,7 @@ def _blurred(grey: Grey, random: Random) -> Grey:
 
 def _coarse(grey: Grey, random: Random) -> Grey:
     """From a picture with fewer pixels."""
-    factor = float(random.uniform(1.3, 3.0))
+    factor = float(random.uniform(1.3, 3.0) if random.random() < 0.8 else random.uniform(3.0, 5.0))
     small = cv2.resize(grey, None, fx=1 / factor, fy=1 / factor, interpolation=cv2.INTER_AREA)
     back = (cv2.INTER_NEAREST, cv2.INTER_LINEAR, cv2.INTER_CUBIC)[random.integers(3)]
     return np.asarray(cv2.resize(small, grey.shape[::-1], interpolation=back), np.float32)

@@ -98,7 +98,7 @@ class Pieces(Indexed[tuple[NDArray[np.float32], NDArray[np.float32]]]):
         return self._count
 
     def __getitem__(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Ink (1, H, W) and maps (7, H / 4, W / 4) of one piece."""
+        """Ink (1, H, W) and maps (8, H / 4, W / 4) of one piece."""
         random = np.random.default_rng([*self._seed, index])
         whole = random.random() < 0.55
         size = SIZE if whole else (int(random.integers(32, SIZE[0] + 1)), int(random.integers(64, SIZE[1] + 1)))
@@ -245,7 +245,7 @@ def _epoch(state: State, batches: Iterable[Any], steps: int, progress: Progress 
         with torch.autocast(device.type, torch.bfloat16, enabled=mixed):
             maps = state.network(pages)
         parts = losses(maps.float(), wanted.to(device))
-        loss = parts["middle"] + parts["digit"] + BOX_SHARE * parts["box"]
+        loss = parts["middle"] + parts["digit"] + BOX_SHARE * parts["box"] + ON_SHARE * parts["on"]
         state.optimizer.zero_grad()
         loss.backward()
         state.optimizer.step()
@@ -262,6 +262,9 @@ def _epoch(state: State, batches: Iterable[Any], steps: int, progress: Progress 
 
 BOX_SHARE = 0.3
 """Of the boxes' loss in the whole: 0.3 of a cell is about as bad as a digit that is half sure."""
+
+ON_SHARE = 0.5
+"""Likewise of knowing where a number ends."""
 
 MEASURED = 300
 """Pieces of pages that a network is measured on."""

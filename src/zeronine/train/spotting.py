@@ -1,8 +1,9 @@
 """The network that finds digits on a page, what it learns from a page, and its loss. Knows shapes and boxes.
 
 It takes the ink of a page, (N, 1, H, W) float32 in 0..1 with sides divisible by 16, and gives maps at a quarter of its
-size, (N, 15, H / 4, W / 4): the logit of a digit's middle being there, ten logits of which digit, and where its box is
-(x and y of its middle from the cell's, width and height; see ``BOX_UNIT``). After Zhou et al., "Objects as points", 2019.
+size, (N, 16, H / 4, W / 4): the logit of a digit's middle being there, ten logits of which digit, where its box is (x
+and y of its middle from the cell's, width and height; see ``BOX_UNIT``), and the logit of its number going on to the
+right. After Zhou et al., "Objects as points", 2019.
 """
 
 from collections.abc import Sequence
@@ -19,8 +20,8 @@ from zeronine.train.networks import convolution
 
 Maps = NDArray[np.float32]
 
-CHANNELS = 15
-"""Middle, ten digits, x, y, logarithms of width and height."""
+CHANNELS = 16
+"""Middle, ten digits, x, y, logarithms of width and height, going on."""
 
 
 class Spotter(nn.Module):
@@ -49,7 +50,7 @@ class Spotter(nn.Module):
             self.answer.bias[0] = -3.0  # type: ignore[index]  # hardly any place is a middle
 
     def forward(self, pages: torch.Tensor) -> torch.Tensor:
-        """Maps (N, 15, H / 4, W / 4) of pages (N, 1, H, W)."""
+        """Maps (N, 16, H / 4, W / 4) of pages (N, 1, H, W)."""
         quarter = self.quarter(pages)
         eighth = self.eighth(quarter)
         eighth = self.at_eighth(eighth + _doubled(self.to_eighth(self.sixteenth(eighth))))
@@ -77,11 +78,11 @@ def targets(digits: Sequence[Placed], size: tuple[int, int]) -> Maps:
         size: height, width of the page in pixels.
 
     Returns:
-        (7, H / 4, W / 4): how much a middle is there, 0..1, or -1 where it does not matter; which digit; x, y, width,
-        height of its box; how much the last five matter, 0..1.
+        (8, H / 4, W / 4): how much a middle is there, 0..1, or -1 where it does not matter; which digit; x, y, width,
+        height of its box; how much all but the first matter, 0..1; whether its number goes on to the right.
     """
     rows, columns = size[0] // STRIDE, size[1] // STRIDE
-    maps = np.zeros((7, rows, columns), np.float32)
+    maps = np.zeros((8, rows, columns), np.float32)
     for placed in digits:
         left, top, wide, high = (side / STRIDE for side in placed.box)
         x, y = left + wide / 2 - 0.5, top + high / 2 - 0.5
@@ -108,6 +109,7 @@ def targets(digits: Sequence[Placed], size: tuple[int, int]) -> Maps:
         part[4][mine] = np.log(max(wide, 0.25) * STRIDE / BOX_UNIT)
         part[5][mine] = np.log(max(high, 0.25) * STRIDE / BOX_UNIT)
         part[6][mine] = peak[mine]
+        part[7][mine] = placed.goes_on
     return maps
 
 
@@ -119,12 +121,12 @@ def losses(maps: torch.Tensor, wanted: torch.Tensor) -> dict[str, torch.Tensor]:
     """What is wrong with a network's maps.
 
     Args:
-        maps: (N, 15, h, w) of the network.
-        wanted: (N, 7, h, w) as ``targets`` gives.
+        maps: (N, 16, h, w) of the network.
+        wanted: (N, 8, h, w) as ``targets`` gives.
 
     Returns:
         ``middle``: penalty-reduced focal loss of Law and Deng, "CornerNet", 2018; ``digit``: cross-entropy;
-        ``box``: mean absolute error; each a mean over digits.
+        ``box``: mean absolute error; ``on``: binary cross-entropy; each a mean over digits.
     """
     truth, weight = wanted[:, 0], wanted[:, 6]
     logits = maps[:, 0]
@@ -141,8 +143,10 @@ def losses(maps: torch.Tensor, wanted: torch.Tensor) -> dict[str, torch.Tensor]:
     digit = functional.cross_entropy(
         answers[:, 1:11], wanted[:, 1][where].long(), reduction="none", label_smoothing=SMOOTHING
     )
-    box = (answers[:, 11:] - wanted[:, 2:6].permute(0, 2, 3, 1)[where]).abs().sum(1)
-    return {"middle": middle, "digit": (digit * weights).sum() / total, "box": (box * weights).sum() / total}
+    goes_on = functional.binary_cross_entropy_with_logits(answers[:, 15], wanted[:, 7][where], reduction="none")
+    box = (answers[:, 11:15] - wanted[:, 2:6].permute(0, 2, 3, 1)[where]).abs().sum(1)
+    means = {name: (part * weights).sum() / total for name, part in (("digit", digit), ("box", box), ("on", goes_on))}
+    return {"middle": middle, **means}
 
 
 SMOOTHING = 0.05
