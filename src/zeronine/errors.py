@@ -35,3 +35,7 @@ class MissingExtra(ZeronineError):
     def __init__(self, extra: str, missing: str) -> None:
         super().__init__(f"this needs {missing}: run  pip install 'zeronine[{extra}]'  (in a clone: '.[{extra}]')")
         self.extra = extra
+
+
+class RuleError(ZeronineError):
+    """A pattern, lexicon, check digit or form template is damaged or unknown; the message says which."""

@@ -9,31 +9,14 @@ import heapq
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Protocol
 
 import numpy as np
 
 from zeronine.page import Spot, conflict
+from zeronine.rules import Rule
 
 KEPT = 400
 """Readings followed at a time."""
-
-
-class Rule(Protocol):
-    """What a text must be, as an automaton."""
-
-    @property
-    def start(self) -> Hashable:
-        """The state before the first digit."""
-        ...
-
-    def step(self, state: Hashable, digit: int) -> Hashable | None:
-        """The state after one more digit; None where no text goes on that way."""
-        ...
-
-    def accepts(self, state: Hashable) -> bool:
-        """Whether a text may end here."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -90,20 +73,6 @@ def _ways(group: list[int], spots: Sequence[Spot]) -> list[Way]:
     return [(weight / total, taken) for weight, taken in ways]
 
 
-class Anything:
-    """The rule that accepts every text."""
-
-    start: Hashable = ()
-
-    def step(self, state: Hashable, digit: int) -> Hashable | None:
-        """Always on."""
-        return state
-
-    def accepts(self, state: Hashable) -> bool:
-        """Always."""
-        return True
-
-
 def readings(spots: Sequence[Spot], rule: Rule | None = None, count: int = 10) -> list[Reading]:
     """What a line may say, likeliest first.
 
@@ -116,8 +85,7 @@ def readings(spots: Sequence[Spot], rule: Rule | None = None, count: int = 10) -
         Different texts that the rule accepts; none where none of the readings followed does. Probabilities are shares
         of all readings, also of those that the rule forbids.
     """
-    rule = rule or Anything()
-    paths = {"": _Path(1.0, 1.0, (), rule.start)}
+    paths = {"": _Path(1.0, 1.0, (), rule.start if rule else "")}
     for link in links(spots):
         onward: dict[str, _Path] = {}
         least = LEAST * max(path.best for path in paths.values())
@@ -129,7 +97,11 @@ def readings(spots: Sequence[Spot], rule: Rule | None = None, count: int = 10) -
         paths = dict(heapq.nlargest(KEPT, onward.items(), key=lambda item: item[1].chance))
         if not paths:
             return []
-    done = [Reading(text, path.chance, path.spots) for text, path in paths.items() if rule.accepts(path.state)]
+    done = [
+        Reading(text, path.chance, path.spots)
+        for text, path in paths.items()
+        if rule is None or rule.accepts(path.state)
+    ]
     return heapq.nlargest(count, done, key=lambda reading: reading.probability)
 
 
@@ -147,7 +119,9 @@ class _Path:
     state: Hashable
 
 
-def _write(onward: dict[str, _Path], text: str, way: _Path, chosen: Sequence[Spot], rule: Rule, least: float) -> None:
+def _write(
+    onward: dict[str, _Path], text: str, way: _Path, chosen: Sequence[Spot], rule: Rule | None, least: float
+) -> None:
     """Add what a text becomes by the digits that the chosen spots may be."""
     if not chosen:
         known = onward.get(text)
@@ -160,7 +134,7 @@ def _write(onward: dict[str, _Path], text: str, way: _Path, chosen: Sequence[Spo
         return
     rates = chosen[0].probabilities / max(chosen[0].presence, 1e-9)
     for digit in np.flatnonzero(rates * way.chance > least):
-        after = rule.step(way.state, int(digit))
+        after = rule.step(way.state, int(digit)) if rule else ""
         if after is not None:
             rate = float(rates[digit])
             longer = _Path(way.chance * rate, way.best * rate, way.spots, after)

@@ -5,7 +5,8 @@ before, for it knows digits of 15 to 68 pixels. What it says of each place becom
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import cv2
@@ -53,6 +54,7 @@ class Spot:
         width: of its box, in pixels.
         height: likewise.
         probabilities: of each digit, (10,); their sum is the probability that there is one.
+        goes_on: probability, 0..1, that its number has another digit to the right.
     """
 
     x: float
@@ -60,6 +62,7 @@ class Spot:
     width: float
     height: float
     probabilities: NDArray[np.float32]
+    goes_on: float = 1.0
 
     @property
     def presence(self) -> float:
@@ -141,7 +144,7 @@ def spots(page: Grey, network: Callable[[Grey], Maps]) -> list[Spot]:
 
     Args:
         page: ink, (H, W) float32 in 0..1.
-        network: (1, 1, H, W) -> maps (1, 15, H / 4, W / 4), see ``train.spotting``.
+        network: (1, 1, H, W) -> maps (1, 16, H / 4, W / 4), see ``train.spotting``.
     """
     found: list[Spot] = []
     for factor in sizes(page.shape):
@@ -162,12 +165,13 @@ def _peaks(maps: Maps, factor: float) -> Iterator[Spot]:
     logits = maps[1:11, rows, columns]
     odds = np.exp(logits - logits.max(axis=0))
     rates = (odds / odds.sum(axis=0) * chance[rows, columns]).T
-    x, y, wide, high = maps[11:, rows, columns]
+    x, y, wide, high, goes_on = maps[11:, rows, columns]
     unit = STRIDE / factor
     for index in range(len(rows)):
         width, height = (BOX_UNIT / factor * np.exp(side[index].clip(-4, 3)) for side in (wide, high))
         across, down = (columns[index] + 0.5 + x[index]) * unit, (rows[index] + 0.5 + y[index]) * unit
-        yield Spot(float(across), float(down), float(width), float(height), rates[index])
+        on = float(1 / (1 + np.exp(-goes_on[index])))
+        yield Spot(float(across), float(down), float(width), float(height), rates[index], on)
 
 
 def _same(one: Spot, other: Spot) -> bool:
@@ -197,8 +201,11 @@ STRONG = 0.3
 WIDEST_GAP = 2.6
 """Heights of a digit between two of one line."""
 
-PARTED = 0.85
-"""Heights of a digit between two numbers of a line at least."""
+LEAST_PART, MOST_PART = 0.3, 2.2
+"""Heights of a digit between two numbers of a line at least; between two digits of one number at most."""
+
+JOINED = 0.85
+"""Likewise between a faint spot and the number that it may belong to."""
 
 
 def lines(found: Sequence[Spot]) -> list[Line]:
@@ -267,16 +274,12 @@ def _rows(strong: Sequence[Spot], places: Places) -> list[list[Spot]]:
 
 
 def _parted(row: list[Spot], places: Places) -> Iterator[list[Spot]]:
-    """A row where gaps wider than the others part its numbers."""
-    gaps = [
-        places[id(after)][0] - places[id(before)][0] - (after.width + before.width) / 2
-        for before, after in zip(row, row[1:], strict=False)
-    ]
-    height = float(np.median([spot.height for spot in row]))
-    usual = float(np.median(gaps)) if len(gaps) > 2 else 0.0
+    """A row where its numbers end: wide gaps before which the network sees an end, or very wide ones."""
     number = [row[0]]
-    for gap, spot in zip(gaps, row[1:], strict=True):
-        if gap > max(PARTED * height, 2.2 * usual):
+    for before, spot in pairwise(row):
+        height = max(before.height, spot.height)
+        gap = places[id(spot)][0] - places[id(before)][0] - (spot.width + before.width) / 2
+        if gap > LEAST_PART * height and (before.goes_on < 0.5 or gap > MOST_PART * height):
             yield number
             number = []
         number.append(spot)
@@ -304,10 +307,4 @@ def _joins(spot: Spot, number: Sequence[Spot], places: Places) -> bool:
         return False
     nearest = min(number, key=lambda one: abs(places[id(one)][0] - x))
     gap = abs(places[id(nearest)][0] - x) - (nearest.width + spot.width) / 2
-    return gap < PARTED * height and abs(places[id(nearest)][1] - y) < 0.45 * height
-
-
-def upright(spot: Spot, box: tuple[float, float, float, float]) -> Spot:
-    """A spot with another box: left, top, width, height in pixels."""
-    left, top, wide, high = box
-    return replace(spot, x=left + wide / 2, y=top + high / 2, width=wide, height=high)
+    return gap < JOINED * height and abs(places[id(nearest)][1] - y) < 0.45 * height

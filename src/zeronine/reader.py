@@ -1,10 +1,10 @@
-"""The recogniser: any picture of a digit -> Prediction. ONNX Runtime only; no training stack.
+"""The recogniser: any picture of a digit -> Prediction, of a page -> Numbers. ONNX Runtime only; no training stack.
 
-Knows models and what they take. Leaves pixels to ``image`` and knows no data set, no label.
+Knows models and what they take. Leaves pixels to ``image`` and pages to ``numbers``; knows no data set, no label.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeronine.errors import ImageError, ModelError
-from zeronine.image import Source, digit_image, digit_images, plain_image, resized
+from zeronine.image import SIDE, Source, digit_image, digit_images, piece_image, plain_image, resized
+from zeronine.numbers import Calibration, Networks, Number, read_page
+from zeronine.rules import Rule
 
 Probabilities = NDArray[np.float32]
 
@@ -23,6 +25,9 @@ MODELS = Path(__file__).parent / "models"
 
 SHIPPED = "standard_v1"
 """The model that a Reader uses when none is named."""
+
+SHIPPED_PAGE = "page_v1"
+"""Likewise for finding digits on a page."""
 
 KERAS_FILES = (".keras", ".h5", ".hdf5")
 """Endings of files that only the training stack opens, see ``train.export.open_reader``."""
@@ -96,16 +101,7 @@ class OnnxNetwork:
     """
 
     def __init__(self, path: Path) -> None:
-        import onnxruntime
-
-        if not path.exists():
-            raise ModelError(f"no such model: {path}")
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        try:
-            self._session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # ONNX Runtime raises a class of its own for every kind of damage
-            raise ModelError(f"{path} is no model that ONNX Runtime opens ({error}): export it again") from error
+        self._session = _session(path)
         inputs = self._session.get_inputs()
         if len(inputs) != 1 or len(inputs[0].shape) < 2 or "float" not in inputs[0].type:
             taken = [(entry.name, entry.type, entry.shape) for entry in inputs]
@@ -124,8 +120,36 @@ class OnnxNetwork:
         return np.asarray(outputs, np.float32).reshape(len(inputs), -1)
 
 
+class PageNetwork:
+    """A network in an ``.onnx`` file that finds digits on pages of any size, see ``train.spotting``.
+
+    Args:
+        path: the file.
+
+    Raises:
+        ModelError: the file is missing, damaged, or takes something other than pages.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._session = _session(path)
+        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        if len(inputs) != 1 or len(inputs[0].shape) != 4 or isinstance(inputs[0].shape[3], int):
+            raise ModelError(f"{path} takes no pages of any size: train one with  zeronine train page")
+        if outputs[0].shape[1] != MAPS:
+            raise ModelError(f"{path} gives {outputs[0].shape[1]} maps, not {MAPS}: export it again")
+        self._input = inputs[0].name
+
+    def __call__(self, pages: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Maps (N, 16, H / 4, W / 4) of the ink of pages (N, 1, H, W)."""
+        return np.asarray(self._session.run(None, {self._input: np.ascontiguousarray(pages)})[0], np.float32)
+
+
+MAPS = 16
+"""That a network gives which finds digits."""
+
+
 class Reader:
-    """Reads digits from pictures.
+    """Reads digits from pictures, and numbers from pages.
 
     Args:
         model: None for the shipped model, the name of a shipped one, a model folder, an ``.onnx`` file, or a Network.
@@ -134,6 +158,8 @@ class Reader:
         card: what is known of a Network: its ``classes``, and its ``input`` as in a model folder's card.
         unsure: confidence, 0..1, below which a picture is refused as ``unsure``: 0 for never. None for the card's, or
             never where it names none.
+        page: the model that finds digits on a page: None for the shipped one, the name of a shipped one, a model
+            folder, or an ``.onnx`` file. It is opened when ``read`` is called first.
 
     Raises:
         ModelError: no such model, one that takes no digit images, or ``unsure`` out of range.
@@ -141,6 +167,8 @@ class Reader:
     Example:
         >>> Reader().predict("seven.png").digit  # doctest: +SKIP
         7
+        >>> [number.text for number in Reader().read("form.jpg")]  # doctest: +SKIP
+        ['90210', '1999']
     """
 
     def __init__(
@@ -150,7 +178,9 @@ class Reader:
         order: Literal["row", "column"] | None = None,
         card: Mapping[str, Any] | None = None,
         unsure: float | None = None,
+        page: str | Path | None = None,
     ) -> None:
+        self._page = page
         self.card: Mapping[str, Any] = card or {}
         self.name = "network"
         if model is None or isinstance(model, str | Path):
@@ -201,6 +231,37 @@ class Reader:
                 yield from self._answers(batch)
                 batch = []
         yield from self._answers(batch)
+
+    def read(self, source: Source, rule: Rule | None = None, alternatives: int = 3) -> list[Number]:
+        """Read every handwritten number on a page.
+
+        Args:
+            source: path, bytes, PIL image or array of any size, dtype and polarity; see ``image.load_pixels``.
+            rule: what each number must be, see ``rules``; None for anything.
+            alternatives: other readings of each number at most.
+
+        Returns:
+            The numbers from the top down, from left to right; none where nothing is written.
+
+        Raises:
+            ImageError: the picture cannot be read or is too large.
+            ModelError: there is no such model for pages, or this Reader's own knows other things than digits.
+        """
+        return read_page(source, self._networks, rule, alternatives)
+
+    @cached_property
+    def _networks(self) -> Networks:
+        """What reads a page: the page's network, and this Reader's own for each digit again."""
+        if self.shape != (SIDE, SIDE) or self.classes != tuple("0123456789"):
+            raise ModelError(f"{self.name} reads no digits of 28×28: pages are read with the shipped model or its kin")
+        path, card = _find(SHIPPED_PAGE if self._page is None else self._page)
+        return Networks(PageNetwork(path), self._pieces, Calibration.of(card))
+
+    def _pieces(self, pieces: Sequence[NDArray[Any]]) -> Probabilities:
+        """Probabilities (N, 10) of the digits in pieces of a page's ink."""
+        if not pieces:
+            return np.zeros((0, 10), np.float32)
+        return self.probabilities(np.stack([piece_image(piece) for piece in pieces]))
 
     def probabilities(self, images: NDArray[np.float32]) -> Probabilities:
         """Probabilities (N, classes) of images (N, *shape) float32 in 0..1 that are prepared already.
@@ -302,6 +363,24 @@ class _Seen:
             self.error = error
             return False
         return True
+
+
+def _session(path: Path) -> Any:
+    """An ONNX Runtime session of a file.
+
+    Raises:
+        ModelError: the file is missing or damaged.
+    """
+    import onnxruntime
+
+    if not path.exists():
+        raise ModelError(f"no such model: {path}")
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime raises a class of its own for every kind of damage
+        raise ModelError(f"{path} is no model that ONNX Runtime opens ({error}): export it again") from error
 
 
 def _find(model: str | Path) -> tuple[Path, dict[str, Any]]:

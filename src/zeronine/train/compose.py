@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeronine.page import ink
-from zeronine.train.forms import FORMS
+from zeronine.train.forms import FORMS, Points
 from zeronine.train.glyphs import glyphs
-from zeronine.train.synthesis import FONTS, Points, Random, hand_of_form
+from zeronine.train.synthesis import FONTS, Random, hand_of_form
 
 Grey = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
@@ -94,6 +94,10 @@ def hand(random: Random, height: float) -> Hand:
     )
 
 
+LEVELS = ("easy", "medium", "hard")
+"""Of pictures for measuring: clean paper and a clear pen; ruled paper and a poor camera; anything."""
+
+
 class Composer:
     """Makes pages out of digits.
 
@@ -135,6 +139,33 @@ class Composer:
                 height = self._height(random)
         return Page(_photographed(sheet, random), sheet.digits)
 
+    def line(self, random: Random, length: int, level: str, touching: bool) -> tuple[Page, str]:
+        """A picture of one number of digit images, all of it on the picture, for measuring; and its text.
+
+        Args:
+            random: decides all else.
+            length: of the number, in digits.
+            level: one of LEVELS.
+            touching: whether digits run into one another, or stand apart.
+        """
+        height = float(random.uniform(28, 48))
+        writer = hand(random, height)
+        writer.drawn, writer.gap_spread = 0.0, 0.04
+        writer.gap = float(random.uniform(-0.12, -0.02) if touching else random.uniform(0.12, 0.4))
+        easy, hard = level == "easy", level == "hard"
+        if not hard:
+            writer.tone, writer.slant = float(random.uniform(0.6, 1.0)), float(random.normal(0.1, 0.1))
+            writer.pen = float(random.uniform(0.06, 0.13))
+        text = "".join(str(digit) for digit in random.integers(0, 10, length))
+        size = (round(height * 2.2), round(height * (1.15 * length + 3)))
+        sheet = Sheet(size, random, None if hard else 0 if easy else 1)
+        place = Cursor(writer, size[0] / 2 + height / 2, float(np.deg2rad(random.normal(0, 1 if easy else 3))), size[1])
+        place.across = 1.2 * height
+        self._number(sheet, place, text, random, plain=True)
+        return Page(
+            sheet.paper * (1 - 0.9 * sheet.written) if easy else _photographed(sheet, random), sheet.digits
+        ), text
+
     @staticmethod
     def _height(random: Random) -> float:
         """Of digits, in pixels: mostly what the network is to find, at times larger or smaller."""
@@ -167,13 +198,13 @@ class Composer:
         if random.random() < 0.12:
             sheet.rule(row + writer.height * float(random.uniform(0.02, 0.3)), tilt, random)
 
-    def _number(self, sheet: "Sheet", place: "Cursor", text: str, random: Random) -> None:
-        """Write a number: its digits are known to the sheet, its signs are not."""
+    def _number(self, sheet: "Sheet", place: "Cursor", text: str, random: Random, plain: bool = False) -> None:
+        """Write a number: its digits are known to the sheet, its signs are not. Plain: no boxes, ties, small zeros."""
         writer, begun = place.writer, place.across
-        boxed = random.random() < 0.05
+        boxed = random.random() < 0.05 and not plain
         pitch = writer.height * float(random.uniform(0.8, 1.3))
-        shrinking = len(text) - int(random.integers(1, 4)) if random.random() < 0.08 else len(text)
-        lift, tie = 0.0, random.random() < 0.1
+        shrinking = len(text) - int(random.integers(1, 4)) if random.random() < 0.08 and not plain else len(text)
+        lift, tie = 0.0, random.random() < 0.1 and not plain
         last = max(index for index, sign in enumerate(text) if sign.isdigit())
         for index, sign in enumerate(text):
             if not sign.isdigit():
@@ -236,13 +267,14 @@ class Sheet:
     Args:
         size: height, width in pixels.
         random: decides the paper.
+        printed: how much is printed on the paper: 0 nothing, 1 lines; None for anything.
     """
 
-    def __init__(self, size: tuple[int, int], random: Random) -> None:
+    def __init__(self, size: tuple[int, int], random: Random, printed: int | None = None) -> None:
         self.size = size
         self.written = np.zeros(size, np.float32)
         """Ink, 0..1, times its tone."""
-        self.paper = _paper(size, random)
+        self.paper = _paper(size, random, printed)
         self.digits: list[Placed] = []
 
     def write(
@@ -362,7 +394,7 @@ def _repenned(image: Bytes, writer: Hand, random: Random) -> Bytes:
     large = cv2.resize(np.pad(ink_box, 1), (width + 8, HEIGHT + 8), interpolation=cv2.INTER_CUBIC)
     large = ((large.astype(np.float32) - 128) * 3 + 128).clip(0, 255).astype(np.uint8)
     wanted = HEIGHT * writer.pen * float(np.exp(random.normal(0, 0.1)))
-    missing = wanted - _pen_of(large)
+    missing = wanted - _pen_of(np.asarray(large, np.uint8))
     reach = min(round(abs(missing)), 7)
     if reach >= 2:
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
@@ -536,10 +568,10 @@ def _flourish(sheet: Sheet, place: Cursor, random: Random) -> None:
     place.across += place.writer.height
 
 
-def _paper(size: tuple[int, int], random: Random) -> Grey:
-    """Paper without writing: its tone, 0..1, with what is printed on it."""
+def _paper(size: tuple[int, int], random: Random, printed: int | None) -> Grey:
+    """Paper without writing: its tone, 0..1, with what is printed on it; see ``Sheet``."""
     paper = np.full(size, random.uniform(0.6, 1.0), np.float32)
-    kind = random.random()
+    kind = random.random() if printed is None else 1.0 if printed == 0 else random.uniform(0.42, 0.7)
     if kind < 0.42:
         for _ in range(random.integers(1, 4)):
             paper -= _guilloche(size, random)
@@ -596,7 +628,7 @@ def _photographed(sheet: Sheet, random: Random) -> Grey:
     for damage in (_blurred, _coarse, _noisy, _compressed):
         if random.random() < 0.35:
             grey = damage(grey, random)
-    return np.asarray(grey, np.float32).clip(0, 1)
+    return np.asarray(grey.clip(0, 1), np.float32)
 
 
 def _shade(size: tuple[int, int], random: Random) -> Grey:
@@ -634,4 +666,4 @@ def _compressed(grey: Grey, random: Random) -> Grey:
     """JPEG of poor quality."""
     bytes_of = (grey.clip(0, 1) * 255).astype(np.uint8)
     _, packed = cv2.imencode(".jpg", bytes_of, [cv2.IMWRITE_JPEG_QUALITY, int(random.integers(15, 80))])
-    return np.asarray(cv2.imdecode(packed, cv2.IMREAD_GRAYSCALE), np.float32) / 255
+    return np.asarray(cv2.imdecode(packed, cv2.IMREAD_GRAYSCALE), np.float32) / np.float32(255)

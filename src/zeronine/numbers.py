@@ -1,0 +1,346 @@
+"""Page -> Numbers: where they are, what they say, how sure that is. Knows pages, lattices and rules.
+
+Takes the networks as functions; knows nothing of files, of what they were trained on, or of ONNX Runtime.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from zeronine.image import Source, page_grey
+from zeronine.lattice import readings
+from zeronine.page import Grey, Line, Maps, Spot, ink, lines, skew, spots
+from zeronine.rules import Rule
+
+Box = tuple[float, float, float, float]
+"""Left, top, width, height, each as a share of the picture's width or height."""
+
+MOST_PIXELS = 2_000_000
+"""A larger page is shrunk to so many."""
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """Another way to read a number.
+
+    Attributes:
+        text: its digits.
+        confidence: probability, 0..1, that this is what is written.
+    """
+
+    text: str
+    confidence: float
+
+
+@dataclass(frozen=True, eq=False)
+class Digit:
+    """One digit of a Number.
+
+    Attributes:
+        digit: 0 to 9.
+        confidence: probability, 0..1, that this digit is written there.
+        box: around it, upright in the picture, in shares of its width and height.
+        probabilities: of each digit, (10,); what they lack to 1 is the probability that there is none.
+    """
+
+    digit: int
+    confidence: float
+    box: Box
+    probabilities: NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Number:
+    """A handwritten number on a page.
+
+    Attributes:
+        text: its digits, likeliest reading; also where it is rejected.
+        confidence: probability, 0..1, that all of it is right.
+        box: around it, upright in the picture, in shares of its width and height.
+        angle: degrees, clockwise, by which its line falls; 90 is read downwards, 180 is upside down.
+        digits: from first to last.
+        alternatives: other readings, likeliest first.
+        rejected: whether it should not be taken without looking.
+        reason: why: ``unsure``, or ``rule`` where no reading fits; else empty.
+        rule: name of the rule that narrowed the reading; empty for none.
+        unruled: the likeliest reading without the rule, where there is one.
+    """
+
+    text: str
+    confidence: float
+    box: Box
+    angle: float
+    digits: tuple[Digit, ...]
+    alternatives: tuple[Alternative, ...]
+    rejected: bool
+    reason: str
+    rule: str = ""
+    unruled: Alternative | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as plain types, as ``zeronine read --json`` prints it."""
+        row: dict[str, Any] = {
+            "text": self.text,
+            "confidence": round(self.confidence, 4),
+            "box": [round(side, 5) for side in self.box],
+            "angle": round(self.angle, 1),
+            "rejected": self.rejected,
+            "reason": self.reason,
+            "alternatives": [_plain(alternative) for alternative in self.alternatives],
+            "digits": [
+                {
+                    "digit": digit.digit,
+                    "confidence": round(digit.confidence, 4),
+                    "box": [round(side, 5) for side in digit.box],
+                }
+                for digit in self.digits
+            ],
+        }
+        if self.rule:
+            row |= {"rule": self.rule, "unruled": _plain(self.unruled) if self.unruled else None}
+        return row
+
+
+def _plain(alternative: Alternative) -> dict[str, Any]:
+    return {"text": alternative.text, "confidence": round(alternative.confidence, 4)}
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How a network's probabilities become confidence; fitted on composed pages, kept in the model's card.
+
+    Attributes:
+        presence: factor and offset of the logit of a digit being there.
+        finder: exponent of the probabilities of the network that finds digits.
+        reader: exponent of those of the network that reads each digit again.
+        doubt: factor of that network's logit of "no digit", in the logit of a digit being there.
+        confidence: factor and offset of the logit of a whole number's probability.
+        unsure: confidence below which a number is rejected.
+    """
+
+    presence: tuple[float, float] = (1.0, 0.0)
+    finder: float = 1.0
+    reader: float = 0.0
+    doubt: float = 0.0
+    confidence: tuple[float, float] = (1.0, 0.0)
+    unsure: float = 0.5
+
+    @classmethod
+    def of(cls, card: Mapping[str, Any]) -> "Calibration":
+        """The one in a model's card; the plain one where there is none."""
+        known: dict[str, Any] = dict(card.get("calibration", {}))
+        for name in ("presence", "confidence"):
+            if name in known:
+                known[name] = tuple(known[name])
+        return cls(**known)
+
+
+@dataclass(frozen=True)
+class Networks:
+    """What reads a page.
+
+    Attributes:
+        find: (1, 1, H, W) ink -> maps (1, 16, H / 4, W / 4), see ``train.spotting``.
+        read: pieces of ink, each one digit's box -> probabilities (N, 10), less than 1 in all by "no digit".
+        calibration: see there.
+    """
+
+    find: Callable[[Grey], Maps]
+    read: Callable[[Sequence[Grey]], NDArray[np.float32]]
+    calibration: Calibration = field(default_factory=Calibration)
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """A page's ink as it is looked at: turned upright.
+
+    Attributes:
+        ink: (H, W) float32 in 0..1.
+        matrix: (2, 3), from pixels of the page to pixels of the view.
+        shape: height, width of the page in pixels.
+    """
+
+    ink: Grey
+    matrix: NDArray[np.float64]
+    shape: tuple[int, int]
+
+    @property
+    def angle(self) -> float:
+        """Degrees, clockwise, by which a level line of the view falls on the page."""
+        return float(np.rad2deg(np.arctan2(-self.matrix[1, 0], self.matrix[0, 0])))
+
+    def turned(self, degrees: float) -> "View":
+        """The view of the same page in which lines that fall by so many degrees here are level."""
+        height, width = self.ink.shape
+        turn = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1.0)
+        corners = turn @ np.array([[0, width, 0, width], [0, 0, height, height], [1, 1, 1, 1]])
+        turn[:, 2] -= corners.min(axis=1)
+        size = np.ceil(np.ptp(corners, axis=1) - 1e-6).astype(int)
+        page = cv2.warpAffine(self.ink, turn, (int(size[0]), int(size[1])), flags=cv2.INTER_LINEAR)
+        both = turn @ np.concatenate([self.matrix, [[0, 0, 1]]])
+        return View(page, both, self.shape)
+
+    def box(self, sides: Sequence[Box]) -> Box:
+        """The upright box on the page, in shares of it, around boxes in pixels of the view."""
+        corners = np.array([(x + i * w, y + j * h) for x, y, w, h in sides for i in (0, 1) for j in (0, 1)])
+        back = cv2.invertAffineTransform(self.matrix)
+        places = corners @ back[:, :2].T + back[:, 2]
+        low = (places.min(axis=0) / self.shape[::-1]).clip(0, 1)
+        high = (places.max(axis=0) / self.shape[::-1]).clip(0, 1)
+        return float(low[0]), float(low[1]), float(high[0] - low[0]), float(high[1] - low[1])
+
+
+STEEP = 6.0
+"""Degrees of skew from which a page is turned and looked at again: the network knows less of steeper lines."""
+
+
+def read_page(source: Source, networks: Networks, rule: Rule | None = None, count: int = 3) -> list[Number]:
+    """Every handwritten number on a page, in reading order.
+
+    Args:
+        source: as for ``image.digit_image``.
+        networks: what finds and reads.
+        rule: what each number must be; None for anything.
+        count: of alternatives at most.
+
+    Raises:
+        ImageError: the picture cannot be read or is too large.
+    """
+    grey = page_grey(source, MOST_PIXELS)
+    page = View(ink(grey), np.eye(2, 3), (grey.shape[0], grey.shape[1]))
+    view, found = _upright(page, networks)
+    numbers = []
+    for line in lines(found):
+        number = _number(_reread(line, view, networks), view, networks.calibration, rule, count)
+        if number:
+            numbers.append(number)
+    return numbers
+
+
+def _upright(page: View, networks: Networks) -> tuple[View, list[Spot]]:
+    """The page turned so that its lines are level, and the spots on it."""
+    view, found, evidence = _looked(page, networks)
+    if _doubtful(found):
+        for quarters in (1, 2, 3):
+            other = _looked(page.turned(90.0 * quarters), networks)
+            if other[2] > BETTER * evidence + 1:
+                view, found, evidence = other
+    return view, found
+
+
+BETTER = 1.25
+"""How many times as much a page turned by a right angle must show."""
+
+CLEAR, ENOUGH = 0.75, 3
+"""Mean probability of the likeliest digits from which a page is upright without doubt; digits that make a line."""
+
+
+def _looked(page: View, networks: Networks) -> tuple[View, list[Spot], float]:
+    """A page with its skew taken out where it is steep, its spots, and how much speaks for them."""
+    found = _found(page, networks)
+    strong = [spot for spot in found if spot.presence > 0.3]
+    degrees = float(np.rad2deg(skew(strong))) if len(strong) >= ENOUGH else 0.0
+    if abs(degrees) > STEEP:
+        page = page.turned(degrees)
+        found = _found(page, networks)
+    return page, found, sum(float(spot.probabilities.max()) ** 2 for spot in found)
+
+
+def _doubtful(found: Sequence[Spot]) -> bool:
+    """Whether there are digits enough to tell which way is up, and they are not clear."""
+    likely = [float(spot.probabilities.max()) for spot in found if spot.presence > 0.3]
+    return len(likely) >= ENOUGH and float(np.mean(likely)) < CLEAR
+
+
+def _found(page: View, networks: Networks) -> list[Spot]:
+    """The spots of a view, their presence calibrated."""
+    factor, offset = networks.calibration.presence
+    finder = networks.calibration.finder
+    result = []
+    for spot in spots(page.ink, networks.find):
+        presence = _logistic(factor * _logit(spot.presence) + offset)
+        rates = (spot.probabilities / spot.presence) ** finder
+        result.append(replace(spot, probabilities=np.asarray(rates / rates.sum() * presence, np.float32)))
+    return sorted(result, key=lambda spot: -spot.presence)
+
+
+def _reread(line: Line, view: View, networks: Networks) -> Line:
+    """A line whose digits the other network has read again."""
+    known = networks.calibration
+    if not known.reader and not known.doubt:
+        return line
+    answers = networks.read([_piece(view.ink, spot) for spot in line.spots])
+    seen = []
+    for spot, row in zip(line.spots, answers, strict=True):
+        digit = float(row.sum())
+        rates = (spot.probabilities / spot.presence) * (row / max(digit, 1e-6) + 1e-4) ** known.reader
+        presence = _logistic(_logit(spot.presence) + known.doubt * _logit(digit))
+        seen.append(replace(spot, probabilities=np.asarray(rates / rates.sum() * presence, np.float32)))
+    return replace(line, spots=tuple(seen))
+
+
+MARGIN = 0.08
+"""Of a spot's height, that is cut out around its box."""
+
+
+def _piece(page: Grey, spot: Spot) -> Grey:
+    """The ink in a spot's box and a little around it."""
+    left, top, wide, high = spot.box
+    margin = MARGIN * high
+    rows = slice(max(int(top - margin), 0), min(math.ceil(top + high + margin), page.shape[0]))
+    columns = slice(max(int(left - margin), 0), min(math.ceil(left + wide + margin), page.shape[1]))
+    return page[rows, columns]
+
+
+def _number(line: Line, view: View, known: Calibration, rule: Rule | None, count: int) -> Number | None:
+    """What a line says; None where the likeliest is that nothing is there."""
+    free = readings(line.spots, None, count + 1)
+    if not free or not free[0].text:
+        return None
+    ruled = readings(line.spots, rule, count + 1) if rule else free
+    ruled = [reading for reading in ruled if reading.text]
+    total = sum(reading.probability for reading in ruled)
+    share = 1.0 if rule is None else 1 / (total + UNRULY * (1 - total))
+    best = ruled[0] if ruled else free[0]
+    confidence = _confidence(best.probability * share, known) if ruled else 0.0
+    reason = "rule" if not ruled else "unsure" if confidence < known.unsure else ""
+    others = [Alternative(one.text, _confidence(one.probability * share, known)) for one in (ruled or free)]
+    return Number(
+        text=best.text,
+        confidence=confidence,
+        box=view.box([line.spots[index].box for index in best.spots]),
+        angle=(view.angle + line.angle + 180) % 360 - 180,
+        digits=tuple(_digit(line.spots[index], sign, view) for index, sign in zip(best.spots, best.text, strict=True)),
+        alternatives=tuple(other for other in others if other.text and other.text != best.text)[:count],
+        rejected=bool(reason),
+        reason=reason,
+        rule=rule.name if rule else "",
+        unruled=Alternative(free[0].text, _confidence(free[0].probability, known)) if rule else None,
+    )
+
+
+UNRULY = 0.01
+"""Share of numbers that do not obey the rule which they are read by: a slip of the pen, or the wrong field."""
+
+
+def _digit(spot: Spot, sign: str, view: View) -> Digit:
+    return Digit(int(sign), float(spot.probabilities[int(sign)]), view.box([spot.box]), spot.probabilities)
+
+
+def _confidence(probability: float, known: Calibration) -> float:
+    factor, offset = known.confidence
+    return _logistic(factor * _logit(probability) + offset)
+
+
+def _logit(probability: float) -> float:
+    kept = min(max(probability, 1e-6), 1 - 1e-6)
+    return math.log(kept / (1 - kept))
+
+
+def _logistic(value: float) -> float:
+    return 1 / (1 + math.exp(-max(min(value, 30.0), -30.0)))
