@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from zeronine.cli_read import form_app, pictures, read
 from zeronine.errors import ZeronineError
 
 if TYPE_CHECKING:
@@ -36,9 +37,8 @@ data_app = typer.Typer(help="The named data sets, and your own.", no_args_is_hel
 app.add_typer(data_app, name="data")
 bench_app = typer.Typer(help="Measure speed and accuracy, ours beside its peers.", no_args_is_help=True)
 app.add_typer(bench_app, name="bench")
-
-PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".avif", ".pgm", ".ppm")
-"""What is read in a folder; a file that is named is always tried."""
+app.command()(read)
+app.add_typer(form_app, name="form")
 
 
 class Engine(StrEnum):
@@ -117,7 +117,7 @@ def predict(
 ) -> None:
     """Read the digit in each picture. Exit status 1 when a picture was refused; the others are still read."""
     reader = _reader(model, order, unsure)
-    names = list(_pictures(images))
+    names = list(pictures(images))
     sources = [sys.stdin.buffer.read() if name == "-" else name for name in names]
     predictions: list[Prediction] = []
     with _progress("reading", len(names), show=not as_json and len(names) > 20) as step:
@@ -487,16 +487,6 @@ def _reader(model: str | None, order: Order | None, unsure: float | None = None)
 
         return open_reader(model, order=kept, unsure=unsure)
     return Reader(model, order=kept, unsure=unsure)
-
-
-def _pictures(names: Iterable[str]) -> Iterator[str]:
-    """The names, a folder replaced by the pictures in it and below, hidden ones left out."""
-    for name in names:
-        inside: list[Path] = []
-        if name not in ("", "-") and Path(name).is_dir():
-            inside = [path for path in sorted(Path(name).rglob("*")) if path.suffix.lower() in PICTURES]
-        shown = [str(path) for path in inside if not path.name.startswith(".")]
-        yield from shown or [name]
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from zeronine.image import Source, page_grey
 from zeronine.lattice import readings
-from zeronine.page import Grey, Line, Maps, Spot, ink, lines, skew, spots
+from zeronine.page import Grey, Line, Maps, Spot, ink, lines, skew, spots, whole_line
 from zeronine.rules import Rule
 
 Box = tuple[float, float, float, float]
@@ -220,6 +220,20 @@ def read_page(source: Source, networks: Networks, rule: Rule | None = None, coun
         if number:
             numbers.append(number)
     return numbers
+
+
+def read_field(page: Grey, networks: Networks, rule: Rule | None = None, count: int = 3) -> Number | None:
+    """The one number in a field of a form; None where it is empty.
+
+    Args:
+        page: the field's ink, (H, W) float32 in 0..1, see ``page.ink``.
+        networks: what finds and reads.
+        rule: what the number must be; None for anything.
+        count: of alternatives at most.
+    """
+    view = View(page, np.eye(2, 3), (page.shape[0], page.shape[1]))
+    line = whole_line(_found(view, networks))
+    return _number(_reread(line, view, networks), view, networks.calibration, rule, count) if line else None
 
 
 def _upright(page: View, networks: Networks) -> tuple[View, list[Spot]]:

@@ -228,6 +228,26 @@ def lines(found: Sequence[Spot]) -> list[Line]:
     return result
 
 
+def whole_line(found: Sequence[Spot]) -> Line | None:
+    """All spots of a picture that holds one number, from left to right, however far apart; None where there are none.
+
+    Args:
+        found: spots of the picture, likeliest first.
+    """
+    rows = _rows([spot for spot in found if spot.presence >= STRONG], {id(spot): (spot.x, spot.y) for spot in found})
+    if not rows:
+        return None
+    main = max(rows, key=lambda row: sum(spot.presence * spot.height for spot in row))
+    top, bottom = (float(np.median([spot.y + side * spot.height for spot in main])) for side in (-0.5, 0.5))
+    height = bottom - top
+    level = [
+        spot
+        for spot in found
+        if top - 0.2 * height < spot.y < bottom + 0.2 * height and 0.4 * height < spot.height < 2 * height
+    ]
+    return Line(tuple(sorted(level, key=lambda spot: spot.x)), float(np.rad2deg(skew(main))))
+
+
 def skew(strong: Sequence[Spot]) -> float:
     """The angle in radians, clockwise, by which the rows of a page fall: the median over digits side by side."""
     places = np.array([(spot.x, spot.y, spot.height) for spot in strong])

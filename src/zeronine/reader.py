@@ -247,11 +247,15 @@ class Reader:
             ImageError: the picture cannot be read or is too large.
             ModelError: there is no such model for pages, or this Reader's own knows other things than digits.
         """
-        return read_page(source, self._networks, rule, alternatives)
+        return read_page(source, self.networks, rule, alternatives)
 
     @cached_property
-    def _networks(self) -> Networks:
-        """What reads a page: the page's network, and this Reader's own for each digit again."""
+    def networks(self) -> Networks:
+        """What reads a page: the page's network, and this Reader's own for each digit again.
+
+        Raises:
+            ModelError: there is no such model for pages, or this Reader's own knows other things than digits.
+        """
         if self.shape != (SIDE, SIDE) or self.classes != tuple("0123456789"):
             raise ModelError(f"{self.name} reads no digits of 28×28: pages are read with the shipped model or its kin")
         path, card = _find(SHIPPED_PAGE if self._page is None else self._page)

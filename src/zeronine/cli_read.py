@@ -1,0 +1,253 @@
+"""The commands that read pages and forms. Parse, call, print; nothing else."""
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from zeronine.errors import ImageError, RuleError
+
+if TYPE_CHECKING:
+    from zeronine.form import Entry
+    from zeronine.numbers import Number
+
+PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".avif", ".pgm", ".ppm")
+"""What is read in a folder; a file that is named is always tried."""
+
+form_app = typer.Typer(help="Templates of forms, for zeronine read --form.", no_args_is_help=True)
+
+
+def pictures(names: Iterable[str]) -> Iterator[str]:
+    """The names, a folder replaced by the pictures in it and below, hidden ones left out."""
+    for name in names:
+        inside: list[Path] = []
+        if name not in ("", "-") and Path(name).is_dir():
+            inside = [path for path in sorted(Path(name).rglob("*")) if path.suffix.lower() in PICTURES]
+        shown = [str(path) for path in inside if not path.name.startswith(".")]
+        yield from shown or [name]
+
+
+def read(
+    images: Annotated[list[str], typer.Argument(help="Pictures, folders of pictures, or - for standard input.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One line of JSON per picture.")] = False,
+    as_csv: Annotated[
+        bool, typer.Option("--csv", help="CSV, on standard output, or in the .csv file named after it.")
+    ] = False,
+    overlay: Annotated[
+        Path | None, typer.Option(help="Folder for the pictures with boxes and readings drawn on them.")
+    ] = None,
+    pattern: Annotated[
+        str | None, typer.Option(help=r"Regular expression over digits that every number matches: '\d{5}'.")
+    ] = None,
+    lexicon: Annotated[
+        Path | None, typer.Option(help="File of the numbers that may stand there, one per line.")
+    ] = None,
+    check: Annotated[
+        str | None, typer.Option(help="Check digit: luhn, ean13, ean8, upc, isbn10, mod11, aba, iban:DE …")
+    ] = None,
+    form: Annotated[
+        Path | None, typer.Option(help="Template: read the fields of scans of that form; see zeronine form.")
+    ] = None,
+    model: Annotated[str | None, typer.Option("--model", "-m", help="Model folder for single digits.")] = None,
+    page: Annotated[str | None, typer.Option("--page", help="Model folder that finds digits on a page.")] = None,
+) -> None:
+    """Read every handwritten number on each page. Exit status 1 when something was refused; the rest is still read."""
+    names, table = _split(images, as_csv)
+    if form is not None and (pattern or lexicon or check):
+        raise RuleError("--form has the rules of its fields in the template: leave --pattern, --lexicon, --check out")
+    from zeronine.reader import Reader
+
+    reader = Reader(model, page=page)
+    if overlay is not None:
+        overlay.mkdir(parents=True, exist_ok=True)
+    if form is not None:
+        clean = _read_forms(names, form, reader, as_json, table if as_csv else None, overlay)
+    else:
+        rule = _rule(pattern, lexicon, check)
+        clean = _read_pages(names, reader, rule, as_json, table if as_csv else None, overlay)
+    if not clean:
+        raise typer.Exit(1)
+
+
+def _split(images: Sequence[str], as_csv: bool) -> tuple[list[str], str]:
+    """The pictures, and the CSV file that is named among them; ``-`` for standard output."""
+    tables = [name for name in images if as_csv and name.lower().endswith(".csv")]
+    if len(tables) > 1:
+        raise RuleError(f"--csv writes one file, {len(tables)} are named: {', '.join(tables)}")
+    names = list(pictures(name for name in images if name not in tables))
+    if not names:
+        raise RuleError("no picture is named: give one or more, or a folder")
+    return names, tables[0] if tables else "-"
+
+
+def _rule(pattern: str | None, lexicon: Path | None, check: str | None) -> Any:
+    from zeronine.rules import rule
+
+    texts = None
+    if lexicon is not None:
+        try:
+            texts = lexicon.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise RuleError(f"the lexicon {lexicon} cannot be read ({error}): a text file, one number a line") from None
+    return rule(pattern, texts, check)
+
+
+def _read_pages(
+    names: Sequence[str], reader: Any, rule: Any, as_json: bool, table: str | None, overlay: Path | None
+) -> bool:
+    """Read pages and print them; whether nothing was refused."""
+    clean = True
+    columns = ("image", "number", "text", "confidence", "rejected", "reason", "x", "y", "width", "height", "angle")
+    with _rows(table, columns) as write:
+        for name in names:
+            source = sys.stdin.buffer.read() if name == "-" else name
+            try:
+                numbers: list[Number] = reader.read(source, rule)
+            except ImageError as error:
+                clean = False
+                _say(name, str(error), error.reason, as_json, "numbers")
+                continue
+            clean &= not any(number.rejected for number in numbers)
+            if as_json:
+                row = {"image": name, "numbers": [number.as_dict() for number in numbers]}
+                typer.echo(json.dumps(row, ensure_ascii=False))
+            elif table is not None:
+                write(_page_row(name, place, number) for place, number in enumerate(numbers, 1))
+            else:
+                _print_page(name, numbers)
+            if overlay is not None:
+                _draw(source, numbers, overlay, name)
+    return clean
+
+
+def _page_row(name: str, place: int, number: "Number") -> list[Any]:
+    sides = [f"{side:.5f}" for side in number.box]
+    refused = "yes" if number.rejected else "no"
+    return [name, place, number.text, f"{number.confidence:.4f}", refused, number.reason, *sides, f"{number.angle:.1f}"]
+
+
+def _print_page(name: str, numbers: Sequence["Number"]) -> None:
+    """A line per number."""
+    if not numbers:
+        typer.echo(f"{name}: no number")
+    for number in numbers:
+        line = f"{name}: {number.text}  {100 * number.confidence:.1f} %"
+        if number.rule and number.unruled and number.unruled.text != number.text:
+            line += f"  ({number.rule}; without it {number.unruled.text})"
+        if number.rejected:
+            others = " or ".join(other.text for other in number.alternatives[:2])
+            line += f"  {number.reason}" + (f", perhaps {others}" if others else "")
+        typer.echo(line)
+
+
+def _read_forms(
+    names: Sequence[str], form: Path, reader: Any, as_json: bool, table: str | None, overlay: Path | None
+) -> bool:
+    """Read scans of a form and print their fields; whether nothing was refused."""
+    from zeronine.form import FormReader, Template
+
+    template = Template.load(form)
+    forms, clean = FormReader(template, reader), True
+    fields = [field.name for field in template.fields]
+    with _rows(table, ("image", *fields, "confidence", "review")) as write:
+        for name in names:
+            source = sys.stdin.buffer.read() if name == "-" else name
+            try:
+                entries: list[Entry] = forms.read(source)
+            except ImageError as error:
+                clean = False
+                _say(name, str(error), error.reason, as_json, "fields")
+                if table is not None:
+                    write([[name, *[""] * len(fields), "", error.reason]])
+                continue
+            clean &= not any(entry.doubtful for entry in entries)
+            _print_form(name, entries, as_json, table is not None, write)
+            if overlay is not None:
+                from zeronine.form import located
+
+                numbers = [located(entry, field) for entry, field in zip(entries, template.fields, strict=True)]
+                _draw(forms.laid(source), [number for number in numbers if number], overlay, name)
+    return clean
+
+
+def _print_form(name: str, entries: Sequence["Entry"], as_json: bool, as_table: bool, write: Any) -> None:
+    """A scan's fields as JSON, as a row of CSV, or a line each."""
+    if as_json:
+        found = {entry.field: entry.number.as_dict() if entry.number else None for entry in entries}
+        typer.echo(json.dumps({"image": name, "fields": found}, ensure_ascii=False))
+    elif as_table:
+        texts = [entry.number.text if entry.number else "" for entry in entries]
+        least = min((entry.number.confidence for entry in entries if entry.number), default=None)
+        review = " ".join(entry.field for entry in entries if entry.doubtful)
+        write([[name, *texts, "" if least is None else f"{least:.4f}", review]])
+    else:
+        for entry in entries:
+            said = f"{entry.number.text}  {100 * entry.number.confidence:.1f} %" if entry.number else "empty"
+            typer.echo(f"{name}: {entry.field}: {said}" + ("  review" if entry.doubtful else ""))
+
+
+def _say(name: str, error: str, reason: str, as_json: bool, key: str) -> None:
+    """Tell of a picture that cannot be read, and go on."""
+    if as_json:
+        empty: dict[str, Any] = {"image": name, key: [] if key == "numbers" else {}, "error": error, "reason": reason}
+        typer.echo(json.dumps(empty, ensure_ascii=False))
+    typer.echo(f"{name}: {error}", err=True)
+
+
+def _draw(source: Any, numbers: Sequence["Number"], folder: Path, name: str) -> None:
+    """Write an overlay; pictures of one name out of two folders do not write over one another."""
+    from zeronine.overlay import overlay, save
+
+    stem = "stdin" if name == "-" else Path(name).stem
+    path, count = folder / f"{stem}.png", 1
+    while path in _DRAWN:
+        count += 1
+        path = folder / f"{stem}-{count}.png"
+    _DRAWN.add(path)
+    save(overlay(source, numbers), path)
+
+
+_DRAWN: set[Path] = set()
+
+
+@contextmanager
+def _rows(table: str | None, columns: Sequence[str]) -> Iterator[Any]:
+    """A function that writes rows of CSV; to a file only when all is done, so that none is half-written."""
+    if table is None:
+        yield lambda rows: None
+        return
+    file: IO[str] = io.StringIO(newline="") if table != "-" else sys.stdout
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(columns)
+    yield writer.writerows
+    if isinstance(file, io.StringIO):
+        from zeronine.overlay import written
+
+        written(Path(table), file.getvalue())
+        typer.echo(f"{table} written", err=True)
+
+
+@form_app.command("draw")
+def form_draw(
+    blank: Annotated[Path, typer.Argument(help="Picture of the blank form.")],
+    out: Annotated[Path | None, typer.Option(help="Web page to write; BLANK.html if not given.")] = None,
+) -> None:
+    """Help to make a template: find the boxes of a blank form, and write a web page to draw and name its fields."""
+    from zeronine.form import Template, editor, suggested
+    from zeronine.overlay import written
+
+    fields = suggested(blank)
+    page, template = out or blank.with_suffix(".html"), blank.with_suffix(".json")
+    written(page, editor(blank, fields))
+    typer.echo(f"{page}: open it in a browser, draw and name the fields, save the template beside {blank.name}")
+    if template.exists():
+        typer.echo(f"{template} is there already and stays as it is")
+    elif fields:
+        written(template, json.dumps(Template(blank, tuple(fields)).as_dict(), indent=2) + "\n")
+        typer.echo(f"{template}: the {len(fields)} empty boxes that were found, as a template to begin with")
