@@ -322,6 +322,12 @@ def export(
     folder = export_run(run, out)
     card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
     parity = card["parity"]
+    if card.get("kind") == "page":
+        typer.echo(
+            f"{folder}: {card['model']['bytes']:,} bytes; maps within {parity['largest_difference']:.1e} of the "
+            f"trained network's; measured in {folder / 'README.md'}"
+        )
+        return
     typer.echo(
         f"{folder}: {card['model']['bytes']:,} bytes; {parity['same_answers']:,} of {parity['images']:,} answers "
         f"as the trained network's, probabilities within {parity['largest_difference']:.1e}"

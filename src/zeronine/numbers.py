@@ -213,9 +213,9 @@ def read_page(source: Source, networks: Networks, rule: Rule | None = None, coun
     """
     grey = page_grey(source, MOST_PIXELS)
     page = View(ink(grey), np.eye(2, 3), (grey.shape[0], grey.shape[1]))
-    view, found = _upright(page, networks)
+    view, seen = _upright(page, networks)
     numbers = []
-    for line in lines(found):
+    for line in lines(seen):
         number = _number(_reread(line, view, networks), view, networks.calibration, rule, count)
         if number:
             numbers.append(number)
@@ -232,19 +232,19 @@ def read_field(page: Grey, networks: Networks, rule: Rule | None = None, count: 
         count: of alternatives at most.
     """
     view = View(page, np.eye(2, 3), (page.shape[0], page.shape[1]))
-    line = whole_line(_found(view, networks))
+    line = whole_line(found(page, networks))
     return _number(_reread(line, view, networks), view, networks.calibration, rule, count) if line else None
 
 
 def _upright(page: View, networks: Networks) -> tuple[View, list[Spot]]:
     """The page turned so that its lines are level, and the spots on it."""
-    view, found, evidence = _looked(page, networks)
-    if _doubtful(found):
+    view, seen, evidence = _looked(page, networks)
+    if _doubtful(seen):
         for quarters in (1, 2, 3):
             other = _looked(page.turned(90.0 * quarters), networks)
             if other[2] > BETTER * evidence + 1:
-                view, found, evidence = other
-    return view, found
+                view, seen, evidence = other
+    return view, seen
 
 
 BETTER = 1.25
@@ -256,27 +256,32 @@ CLEAR, ENOUGH = 0.75, 3
 
 def _looked(page: View, networks: Networks) -> tuple[View, list[Spot], float]:
     """A page with its skew taken out where it is steep, its spots, and how much speaks for them."""
-    found = _found(page, networks)
-    strong = [spot for spot in found if spot.presence > 0.3]
+    seen = found(page.ink, networks)
+    strong = [spot for spot in seen if spot.presence > 0.3]
     degrees = float(np.rad2deg(skew(strong))) if len(strong) >= ENOUGH else 0.0
     if abs(degrees) > STEEP:
         page = page.turned(degrees)
-        found = _found(page, networks)
-    return page, found, sum(float(spot.probabilities.max()) ** 2 for spot in found)
+        seen = found(page.ink, networks)
+    return page, seen, sum(float(spot.probabilities.max()) ** 2 for spot in seen)
 
 
-def _doubtful(found: Sequence[Spot]) -> bool:
+def _doubtful(seen: Sequence[Spot]) -> bool:
     """Whether there are digits enough to tell which way is up, and they are not clear."""
-    likely = [float(spot.probabilities.max()) for spot in found if spot.presence > 0.3]
+    likely = [float(spot.probabilities.max()) for spot in seen if spot.presence > 0.3]
     return len(likely) >= ENOUGH and float(np.mean(likely)) < CLEAR
 
 
-def _found(page: View, networks: Networks) -> list[Spot]:
-    """The spots of a view, their presence calibrated."""
+def found(page: Grey, networks: Networks) -> list[Spot]:
+    """Where digits may be on a page, likeliest first, their presence calibrated.
+
+    Args:
+        page: ink, (H, W) float32 in 0..1.
+        networks: what finds.
+    """
     factor, offset = networks.calibration.presence
     finder = networks.calibration.finder
     result = []
-    for spot in spots(page.ink, networks.find):
+    for spot in spots(page, networks.find):
         presence = _logistic(factor * _logit(spot.presence) + offset)
         rates = (spot.probabilities / spot.presence) ** finder
         result.append(replace(spot, probabilities=np.asarray(rates / rates.sum() * presence, np.float32)))
@@ -288,7 +293,7 @@ def _reread(line: Line, view: View, networks: Networks) -> Line:
     known = networks.calibration
     if not known.reader and not known.doubt:
         return line
-    answers = networks.read([_piece(view.ink, spot) for spot in line.spots])
+    answers = networks.read([piece(view.ink, spot) for spot in line.spots])
     seen = []
     for spot, row in zip(line.spots, answers, strict=True):
         digit = float(row.sum())
@@ -302,8 +307,8 @@ MARGIN = 0.08
 """Of a spot's height, that is cut out around its box."""
 
 
-def _piece(page: Grey, spot: Spot) -> Grey:
-    """The ink in a spot's box and a little around it."""
+def piece(page: Grey, spot: Spot) -> Grey:
+    """The ink of a page in a spot's box and a little around it."""
     left, top, wide, high = spot.box
     margin = MARGIN * high
     rows = slice(max(int(top - margin), 0), min(math.ceil(top + high + margin), page.shape[0]))

@@ -57,7 +57,7 @@ def draw(run_folder: str | Path, *, out: str | Path | None = None) -> list[Path]
     """Draw the pictures of a run: four PNG files, 1,600 pixels across.
 
     Learning curves and confusion need nothing but the run folder and come first; the worst errors and the
-    sample show images of the data set that the run names.
+    sample show images of the data set that the run names, and are left out of a run that learned from pages.
 
     Args:
         run_folder: a folder that training wrote.
@@ -86,6 +86,8 @@ def draw(run_folder: str | Path, *, out: str | Path | None = None) -> list[Path]
         probabilities, labels = run.predictions
         result = evaluate(probabilities, labels, [" ".join(str(name).split()) for name in config["classes"]])
         written.append(_save(_confusion(config, result), folder / "confusion.png"))
+        if config.get("kind") == "page":  # its predictions are of digits on pages, not of images
+            return written
         predictions = _Predictions(config, predicted_split(run).images, probabilities, labels, result.classes)
         written.append(_save(_worst_errors(predictions), folder / "worst_errors.png"))
         written.append(_save(_sample(predictions), folder / "sample.png"))

@@ -56,16 +56,20 @@ class Described:
         named = datasets.SETS[self.data]
         if self.name in TUTORIALS:
             return tutorial_layers(self.name, named.shape, len(named.classes))
+        if self.name == "page":
+            from zeronine.train.pages import page_layers
+
+            return page_layers()
         from zeronine.train.loop import recipe_layers
 
         return recipe_layers(self.name, len(named.classes))
 
 
 def names() -> tuple[str, ...]:
-    """Of all recipes: the tutorials', then ours."""
+    """Of all recipes: the tutorials', then ours for digits, then that for pages."""
     from zeronine.train.recipes import RECIPES
 
-    return (*TUTORIALS, *RECIPES)
+    return (*TUTORIALS, *RECIPES, "page")
 
 
 def describe(name: str) -> Described:
@@ -77,9 +81,10 @@ def describe(name: str) -> Described:
     """
     if name not in names():
         raise RecipeError(f"there is no recipe {name!r}: choose from {', '.join(names())}")
+    from zeronine.train.pages import PAGE
     from zeronine.train.recipes import RECIPES
 
-    recipe = TUTORIALS[name] if name in TUTORIALS else RECIPES[name]
+    recipe = TUTORIALS[name] if name in TUTORIALS else PAGE if name == PAGE.name else RECIPES[name]
     return Described(
         name, recipe.summary, recipe.training, recipe.data, asdict(recipe.settings), recipe.published, recipe.claim
     )
@@ -138,10 +143,13 @@ def train(
             digits=digits,
         )
     from zeronine.train.loop import train_recipe
+    from zeronine.train.pages import PAGE, train_pages
     from zeronine.train.recipes import RECIPES
 
     if engine != "torch" or tensorboard:
         raise RecipeError(f"{name} is trained by PyTorch alone: leave --engine and --tensorboard out")
+    if name == PAGE.name:
+        return train_pages(datasets.load(data or PAGE.data), out=folder, seed=seed, given=settings, progress=progress)
     dataset = datasets.load(data or RECIPES[name].data, target=target, digits=digits)
     return train_recipe(
         name, dataset, out=folder, seed=seed, settings=settings, progress=progress, target=target, digits=digits

@@ -5,11 +5,9 @@ parity is measured with the Reader itself, on every test image. Writes the card,
 """
 
 import json
-import logging
 import shlex
 import shutil
 import tempfile
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -30,6 +28,7 @@ from zeronine.train import describe, predicted_split
 from zeronine.train.keras_loop import use_engine
 from zeronine.train.loop import trained
 from zeronine.train.run import Run
+from zeronine.train.write_onnx import write_onnx
 
 PARITY = 1e-4
 """Largest difference of a probability between the trained network and the exported one. Measured: below 1e-6."""
@@ -94,6 +93,8 @@ def open_reader(
         run = Run(place)
         if not run.finished:
             raise ModelError(f"{place} is not finished: train it again with the same settings to go on")
+        if run.config["kind"] == "page":
+            raise ModelError(f"{place} finds digits on pages: zeronine export it, then  zeronine read --page FOLDER")
         network = TorchNetwork(_module(run), tuple(run.config["input_shape"]))
         return Reader(network, order=order, card=_form(run.config), unsure=unsure)
     return Reader(path, order=order, unsure=unsure)
@@ -115,6 +116,10 @@ def export(run_folder: str | Path, out: str | Path) -> Path:
         DataError: its data set is not at hand, or has changed.
     """
     run, folder = Run(Path(run_folder)), Path(out)
+    if run.config["kind"] == "page":
+        from zeronine.train.page_export import export_pages
+
+        return export_pages(run, folder)
     if folder.exists():
         raise ModelError(f"{folder} exists: choose another folder with --out, or remove it")
     shape = tuple(run.config["input_shape"])
@@ -124,7 +129,8 @@ def export(run_folder: str | Path, out: str | Path) -> Path:
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir()
     try:
-        _write_onnx(_module(run), shape, unfinished / "model.onnx")
+        shapes = {0: torch.export.Dim("batch", min=1)}
+        write_onnx(_module(run), torch.zeros(2, *shape), unfinished / "model.onnx", shapes, ("images", "probabilities"))
         card = _card(run, folder.name, unfinished / "model.onnx")
         (unfinished / "card.json").write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         card["parity"] = _parity(run, Reader(unfinished), images)
@@ -247,52 +253,6 @@ def _move_input_shape(model: Any) -> None:
     if shapes and shapes[0] and layers[0]["class_name"] != "InputLayer":
         given = {"batch_input_shape": shapes[0], "dtype": "float32", "name": "pixels"}
         layers.insert(0, {"class_name": "InputLayer", "config": given})
-
-
-def _write_onnx(module: torch.nn.Module, shape: tuple[int, ...], path: Path) -> None:
-    """Trace a network into an ONNX file with a batch of any size."""
-    with warnings.catch_warnings(), _Quiet("torch.onnx", "onnxscript", "onnx_ir"):
-        warnings.simplefilter("ignore")  # remarks of the exporter on its own insides
-        program = torch.onnx.export(
-            module,
-            (torch.zeros(2, *shape),),
-            dynamo=True,
-            dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
-            input_names=["images"],
-            output_names=["probabilities"],
-            opset_version=18,
-            external_data=False,
-            verbose=False,
-        )
-    if program is None:
-        raise ModelError("PyTorch gave no ONNX program for this network")
-    model = program.model_proto
-    for part in (
-        model,
-        model.graph,
-        *model.graph.node,
-        *model.graph.value_info,
-        *model.graph.input,
-        *model.graph.output,
-    ):
-        part.ClearField("metadata_props")  # the exporter's stack traces, with the paths of this machine
-        part.ClearField("doc_string")
-    path.write_bytes(model.SerializeToString())
-
-
-class _Quiet:
-    """Keeps the named loggers to errors while the block runs."""
-
-    def __init__(self, *names: str) -> None:
-        self._loggers = {logger: logger.level for logger in map(logging.getLogger, names)}
-
-    def __enter__(self) -> None:
-        for logger in self._loggers:
-            logger.setLevel(logging.ERROR)
-
-    def __exit__(self, *_: object) -> None:
-        for logger, level in self._loggers.items():
-            logger.setLevel(level)
 
 
 def _parity(run: Run, reader: Reader, images: NDArray[np.float32]) -> dict[str, Any]:

@@ -83,7 +83,11 @@ def trained(run: Run) -> Convnet | Ensemble:
 
 def recipe_layers(name: str, classes: int) -> list[tuple[str, tuple[int, ...], int]]:
     """The layers of a recipe's network: description, output shape for one image, number of parameters."""
-    network = untrained(name, asdict(RECIPES[name].settings), classes).eval()
+    return layers_of(untrained(name, asdict(RECIPES[name].settings), classes), (1, 1, *SHAPE))
+
+
+def layers_of(network: nn.Module, taken: tuple[int, ...]) -> list[tuple[str, tuple[int, ...], int]]:
+    """The layers of a network that takes so many numbers: description, output shape for one, number of parameters."""
     rows: list[tuple[str, tuple[int, ...], int]] = []
 
     def add(layer: nn.Module, _: Any, output: torch.Tensor) -> None:
@@ -94,7 +98,7 @@ def recipe_layers(name: str, classes: int) -> list[tuple[str, tuple[int, ...], i
         if not list(layer.children()):
             layer.register_forward_hook(add)
     with torch.inference_mode():
-        network(torch.zeros(1, 1, *SHAPE))
+        network.eval()(torch.zeros(taken))
     return rows
 
 

@@ -5,6 +5,7 @@ was killed goes on from its last epoch and ends where it would have ended, and n
 """
 
 import math
+import pickle
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -22,9 +23,10 @@ from torch.utils.data import DataLoader, Subset
 from torch.utils.data import Dataset as Indexed
 
 from zeronine.data import Dataset, Split
-from zeronine.errors import RecipeError
+from zeronine.errors import ModelError, RecipeError
 from zeronine.formats import DIGITS
 from zeronine.train.compose import Composer, Page
+from zeronine.train.loop import layers_of
 from zeronine.train.run import Progress, Run, describe, hardware, replaced, versions
 from zeronine.train.settings import override
 from zeronine.train.spotting import Spotter, losses, targets
@@ -106,6 +108,49 @@ class Pieces(Indexed[tuple[NDArray[np.float32], NDArray[np.float32]]]):
         return padded(piece), targets(piece.digits, SIZE)
 
 
+@dataclass(frozen=True)
+class PageRecipe:
+    """The recipe of the page's network, for people; as ``recipes.Recipe``."""
+
+    name: str
+    summary: str
+    training: str
+    settings: PageSettings = PageSettings()
+    data: str = "mnist"
+    published: str = ""
+    claim: str = ""
+
+
+PAGE = PageRecipe(
+    name="page",
+    summary="3×3 convolutions down to 1/16 of a page and back up to 1/4: where digits are, which, how large",
+    training="320,000 pieces of pages, each composed anew of mnist's training images and strokes of our own: AdamW, "
+    "one-cycle to 4e-3, batch 32, averaged weights",
+)
+
+
+def trained_pages(run: Run) -> Spotter:
+    """The network of a finished run, (N, 1, H, W) -> maps.
+
+    Raises:
+        ModelError: the run is not finished, or its file is missing or damaged.
+    """
+    if not run.finished:
+        raise ModelError(f"{run.folder} is not finished: train it again with the same settings to go on")
+    settings = run.config["settings"]
+    network = Spotter(settings["widths"], settings["depth"])
+    try:
+        network.load_state_dict(torch.load(run.folder / "model.pt", weights_only=True))
+    except (OSError, RuntimeError, pickle.UnpicklingError) as error:
+        raise ModelError(f"{run.folder / 'model.pt'} does not open ({error}): train again") from error
+    return network.eval()
+
+
+def page_layers() -> list[tuple[str, tuple[int, ...], int]]:
+    """The layers of the network: description, output shape for one piece of a page, number of parameters."""
+    return layers_of(Spotter(PAGE.settings.widths, PAGE.settings.depth), (1, 1, *SIZE))
+
+
 def padded(piece: Page) -> NDArray[np.float32]:
     """The ink of a piece on the left and top of empty paper, (1, *SIZE)."""
     page = np.zeros((1, *SIZE), np.float32)
@@ -117,8 +162,6 @@ def padded(piece: Page) -> NDArray[np.float32]:
 def train_pages(
     dataset: Dataset,
     *,
-    recipe: str,
-    settings: PageSettings,
     out: Path,
     seed: int = 0,
     progress: Progress | None = None,
@@ -128,8 +171,6 @@ def train_pages(
 
     Args:
         dataset: digit images, of which the pages are made.
-        recipe: its name, for the config.
-        settings: the recipe's.
         out: the run's folder.
         seed: 0 or more; decides weights and pages.
         progress: called every few steps.
@@ -140,10 +181,10 @@ def train_pages(
     """
     if dataset.classes != DIGITS or dataset.train.shape != (28, 28):
         raise RecipeError(f"pages are made of digit images, {dataset.name} holds others: take  --data mnist")
-    chosen = override(settings, given or {})
+    chosen = override(PAGE.settings, given or {})
     training, validation = dataset.holdout(chosen.validation, seed=0)
     run = Run(out)
-    run.begin(_config(recipe, dataset, chosen, seed))
+    run.begin(_config(dataset, chosen, seed))
     if run.finished:
         return run
     torch.manual_seed(seed)
@@ -156,12 +197,12 @@ def train_pages(
     return run
 
 
-def _config(recipe: str, dataset: Dataset, settings: PageSettings, seed: int) -> dict[str, Any]:
+def _config(dataset: Dataset, settings: PageSettings, seed: int) -> dict[str, Any]:
     """What a run's folder says of it."""
     counts = {"train": len(dataset.train) - settings.validation, "validation": settings.validation}
     return {
         "zeronine": versions()["zeronine"],
-        "recipe": recipe,
+        "recipe": PAGE.name,
         "kind": "page",
         "engine": "torch",
         "seed": seed,
@@ -196,7 +237,8 @@ def _alone(worker: int) -> None:
     cv2.setNumThreads(1)
 
 
-def _composer(split: Split) -> Composer:
+def composer(split: Split) -> Composer:
+    """What makes pages of a split's images."""
     return Composer(np.asarray(split.images, np.uint8), split.labels)
 
 
@@ -216,7 +258,7 @@ def _fit(
     if checkpoint.exists():
         state.load(checkpoint)
     each = steps * settings.batch_size
-    pieces = Pieces(_composer(training), (seed, 1), each * settings.epochs)
+    pieces = Pieces(composer(training), (seed, 1), each * settings.epochs)
     batches = _batches(pieces, settings.batch_size, each * state.epoch)
     while state.epoch < settings.epochs:
         begun = time.perf_counter()
@@ -278,7 +320,7 @@ def _answers(network: torch.nn.Module, split: Split, seed: int) -> tuple[NDArray
     """
     device = next(network.parameters()).device
     network.eval()
-    pieces = Pieces(_composer(split), (seed, 2), MEASURED)
+    pieces = Pieces(composer(split), (seed, 2), MEASURED)
     rows, labels = [], []
     for index in range(len(pieces)):
         page, wanted = pieces[index]

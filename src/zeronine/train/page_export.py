@@ -1,0 +1,320 @@
+"""A run of the page's network -> model folder: its confidence calibrated on composed pages, its parity proved.
+
+Everything is fitted on pages made of images that no training page was made of; measured on pages of the test images.
+"""
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from hashlib import file_digest
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+from zeronine import data as datasets
+from zeronine.errors import DataError, ModelError
+from zeronine.evaluate import wilson
+from zeronine.numbers import Calibration, Networks, found, piece, read_page
+from zeronine.page import Spot, ink
+from zeronine.reader import Reader
+from zeronine.train.compose import LEVELS, Composer, Page, Placed
+from zeronine.train.pages import composer, trained_pages
+from zeronine.train.run import Run
+from zeronine.train.write_onnx import write_onnx
+
+PARITY = 1e-3
+"""Largest difference of a map between the trained network and the exported one. Measured: below 1e-5."""
+
+PAGES, LINES = 300, 600
+"""Composed pages, and pictures of one number, that calibration is fitted on."""
+
+LENGTHS = (1, 2, 3, 4, 5, 6, 8, 10, 12)
+"""Of the numbers that a model is measured on, in digits."""
+
+EACH = 40
+"""Pictures of each length, level, touching and not."""
+
+
+def export_pages(run: Run, out: Path) -> Path:
+    """Make a model folder of a finished run of the page's network.
+
+    Args:
+        run: its data set must be at hand.
+        out: the model folder; must not exist yet.
+
+    Returns:
+        The model folder: ``model.onnx``, ``card.json`` with the calibration, ``README.md``.
+
+    Raises:
+        ModelError: the folder exists, or the exported network does not answer as the trained one did.
+        DataError: the run's data set is not at hand, or has changed.
+    """
+    if out.exists():
+        raise ModelError(f"{out} exists: choose another folder with --out, or remove it")
+    validation, test = _splits(run)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = out.with_name(f".{out.name}.part")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir()
+    try:
+        network = trained_pages(run)
+        side = (
+            torch.export.Dim("sixteenths_high", min=1, max=1000),
+            torch.export.Dim("sixteenths_wide", min=1, max=1000),
+        )
+        shapes = {2: 16 * side[0], 3: 16 * side[1]}
+        write_onnx(network, torch.zeros(1, 1, 64, 96), unfinished / "model.onnx", shapes, ("pages", "maps"))
+        card = _card(run, out.name, unfinished / "model.onnx")
+        _write(unfinished, card)
+        networks = Reader(page=unfinished).networks
+        card["parity"] = _parity(network, networks)
+        calibration = calibrated(validation, networks)
+        card["calibration"] = asdict(calibration)
+        card["measured"] = measured(test, replace(networks, calibration=calibration))
+        _write(unfinished, card)
+        unfinished.rename(out)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return out
+
+
+def _splits(run: Run) -> tuple[Composer, Composer]:
+    """What makes pages to calibrate with, and to measure on."""
+    config = run.config
+    dataset = datasets.load(config["data"]["name"])
+    if dataset.sha256 != config["data"]["sha256"]:
+        raise DataError(f"{dataset.name} has changed since {run.folder} was trained: put it back, or train again")
+    _, validation = dataset.holdout(config["settings"]["validation"], seed=0)
+    return composer(validation), composer(dataset.test if len(dataset.test) else validation)
+
+
+def _write(folder: Path, card: dict[str, Any]) -> None:
+    (folder / "card.json").write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    (folder / "README.md").write_text(readme(card), encoding="utf-8")
+
+
+def _parity(network: torch.nn.Module, networks: Networks) -> dict[str, Any]:
+    """How the exported network's maps compare with those of the trained one, on noise of several sizes."""
+    random, most = np.random.default_rng(0), 0.0
+    for height, width in ((16, 16), (64, 208), (320, 240)):
+        page = random.random((1, 1, height, width), np.float32)
+        with torch.inference_mode():
+            expected = network(torch.from_numpy(page)).numpy()
+        most = max(most, float(np.abs(networks.find(page) - expected).max()))
+    if most > PARITY:
+        raise ModelError(f"the exported network differs from the trained one by {most:.1e}: not exported")
+    return {"largest_difference": float(f"{most:.1e}")}
+
+
+def calibrated(pages: Composer, networks: Networks) -> Calibration:
+    """How a network's probabilities become confidence, fitted on composed pages.
+
+    Args:
+        pages: makes them; of images that the network has not learned from.
+        networks: what finds and reads; their own calibration is left out.
+    """
+    networks = replace(networks, calibration=Calibration())
+    rows = _examined(pages, networks)
+    presence, doubt = _presence(rows)
+    finder, reader = _exponents(rows)
+    known = Calibration(presence, finder, reader, doubt)
+    confidence = _confidence(pages, replace(networks, calibration=known))
+    return replace(known, confidence=confidence)
+
+
+Examined = tuple[Spot, NDArray[np.float32], int]
+"""A spot, what the network says that reads digits again, and which digit it is: -1 for none."""
+
+
+def _examined(pages: Composer, networks: Networks) -> list[Examined]:
+    """Spots of composed pages with the truth."""
+    rows: list[Examined] = []
+    for number in range(PAGES):
+        random = np.random.default_rng([1, number])
+        page = pages.page(random, (int(random.integers(60, 300)), int(random.integers(120, 400))))
+        plane = ink(page.grey)
+        spots = found(plane, networks)
+        answers = networks.read([piece(plane, spot) for spot in spots])
+        rows += [
+            (spot, answer, truth)
+            for spot, answer, truth in zip(spots, answers, truths(spots, page), strict=True)
+            if truth is not None
+        ]
+    return rows
+
+
+def truths(spots: Sequence[Spot], page: Page) -> list[int | None]:
+    """Which digit each spot is, -1 for none; None for what is neither, such as a digit that is half on the page."""
+    taken: set[int] = set()
+    result: list[int | None] = []
+    for spot in spots:  # the likeliest first: each digit is found once
+        near = [index for index, placed in enumerate(page.digits) if _on(spot, placed)]
+        free = [index for index in near if index not in taken and page.digits[index].visible >= 0.75]
+        if free:
+            taken.add(free[0])
+            result.append(page.digits[free[0]].digit)
+        else:
+            result.append(None if any(page.digits[index].visible < 0.75 for index in near) else -1)
+    return result
+
+
+def _on(spot: Spot, placed: Placed) -> bool:
+    """Whether a spot's middle and size are those of a digit."""
+    left, top, wide, high = placed.box
+    close = abs(spot.x - left - wide / 2) < 0.35 * max(wide, 0.4 * high) and abs(spot.y - top - high / 2) < 0.35 * high
+    return close and 0.5 < spot.height / max(high, 1) < 2
+
+
+def _logits(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    kept = values.clip(1e-6, 1 - 1e-6)
+    return np.asarray(np.log(kept / (1 - kept)))
+
+
+def _log_loss(logits: NDArray[np.float64], true: NDArray[np.bool_]) -> float:
+    return float(np.mean(np.logaddexp(0, np.where(true, -logits, logits))))
+
+
+def _presence(rows: Sequence[Examined]) -> tuple[tuple[float, float], float]:
+    """Factor and offset of the finder's logit of a digit being there, and factor of the reader's; by log loss."""
+    finder = _logits(np.array([spot.presence for spot, _, _ in rows]))
+    reader = _logits(np.array([float(answer.sum()) for _, answer, _ in rows]))
+    true = np.array([truth >= 0 for _, _, truth in rows])
+
+    def loss(factors: NDArray[np.float64]) -> float:
+        return _log_loss(factors[0] * finder + factors[1] + factors[2] * reader, true)
+
+    fit = minimize(loss, np.array([1.0, 0.0, 0.1]))
+    return (float(fit.x[0]), float(fit.x[1])), max(float(fit.x[2]), 0.0)
+
+
+def _exponents(rows: Sequence[Examined]) -> tuple[float, float]:
+    """Exponents of both networks' probabilities of which digit it is; by log loss."""
+    digits = [(spot, answer, truth) for spot, answer, truth in rows if truth >= 0]
+    truth = np.array([one for *_, one in digits])
+    finder = np.log(np.array([spot.probabilities / spot.presence for spot, _, _ in digits]) + 1e-6)
+    reader = np.log(np.array([answer / max(float(answer.sum()), 1e-6) + 1e-4 for _, answer, _ in digits]))
+
+    def loss(exponents: NDArray[np.float64]) -> float:
+        logits = exponents[0] * finder + exponents[1] * reader
+        return float(np.mean(np.logaddexp.reduce(logits, axis=1) - logits[np.arange(len(truth)), truth]))
+
+    fit = minimize(loss, np.array([1.0, 0.3]), bounds=[(0.1, 5), (0, 5)])
+    return float(fit.x[0]), float(fit.x[1])
+
+
+def _confidence(pages: Composer, networks: Networks) -> tuple[float, float]:
+    """Factor and offset of the logit of a whole number's probability; by log loss."""
+    chances, right = [], []
+    for number in range(LINES):
+        random = np.random.default_rng([2, number])
+        level, touching = LEVELS[number % 3], random.random() < 0.3
+        page, text = pages.line(random, int(random.integers(1, 9)), level, touching)
+        for read in read_page(page.grey, networks):
+            chances.append(read.confidence)
+            right.append(read.text == text)
+    logits, true = _logits(np.array(chances)), np.array(right)
+
+    def loss(factors: NDArray[np.float64]) -> float:
+        return _log_loss(factors[0] * logits + factors[1], true)
+
+    fit = minimize(loss, np.array([1.0, 0.0]))
+    return float(fit.x[0]), float(fit.x[1])
+
+
+def measured(pages: Composer, networks: Networks) -> list[dict[str, Any]]:
+    """Numbers read rightly, by difficulty, touching or not, and length, on pictures that are always the same.
+
+    Args:
+        pages: makes them, of test images.
+        networks: what finds and reads.
+    """
+    rows = []
+    for level in LEVELS:
+        for touching in (False, True):
+            for length in LENGTHS:
+                right = 0
+                for number in range(EACH):
+                    random = np.random.default_rng([3, LEVELS.index(level), touching, length, number])
+                    page, text = pages.line(random, length, level, touching)
+                    right += [read.text for read in read_page(page.grey, networks)] == [text]
+                row = {"level": level, "touching": touching, "length": length, "count": EACH, "right": right}
+                rows.append(row)
+    return rows
+
+
+def _card(run: Run, name: str, model: Path) -> dict[str, Any]:
+    """All that is to be known of a model."""
+    config = run.config
+    with model.open("rb") as file:
+        sha256 = file_digest(file, "sha256").hexdigest()
+    return {
+        "name": name,
+        "kind": "page",
+        **{key: config[key] for key in ("recipe", "seed", "settings", "data", "hardware", "versions", "classes")},
+        "training_seconds": config["seconds"],
+        "digits_found_and_right": run.accuracy,
+        "exported": datetime.now(UTC).isoformat(timespec="seconds"),
+        "model": {"file": "model.onnx", "bytes": model.stat().st_size, "sha256": sha256},
+    }
+
+
+def readme(card: dict[str, Any]) -> str:
+    """The README of a model folder, all of it from ``card.json``."""
+    settings = ", ".join(f"{name} {value}" for name, value in card["settings"].items())
+    text = f"""# {card["name"]}
+
+A network that finds handwritten digits on a page, as a model folder of Zeronine: `model.onnx`, `card.json` with all
+that is known of it, and this page, which is made from the card. Use it with `zeronine read IMAGE --page {card["name"]}`
+or `Reader(page="{card["name"]}")`.
+
+| | |
+|---|---|
+| takes | the ink of a page of any size, see `zeronine.page.ink`; digits of 15 to 68 pixels |
+| recipe | `{card["recipe"]}`, seed {card["seed"]}: {settings} |
+| trained on | pages composed of `{card["data"]["name"]}`'s training images and of strokes of our own; no real page |
+| training time | {card["training_seconds"] / 60:.0f} minutes on {card["hardware"]["cores"]} cores, \
+{card["hardware"]["processor"]} |
+| size | {card["model"]["bytes"]:,} bytes, SHA-256 `{card["model"]["sha256"]}` |
+| digits found and right, on composed pages of test images | {100 * card["digits_found_and_right"]:.1f} % |
+
+## To make it again
+
+    zeronine train {card["recipe"]} --seed {card["seed"]} --out run
+    zeronine export run --out {card["name"]}
+"""
+    return text + (_measured_table(card["measured"]) if card.get("measured") else "")
+
+
+def _measured_table(rows: Sequence[dict[str, Any]]) -> str:
+    """Numbers read rightly by length."""
+    columns = list(dict.fromkeys((row["level"], row["touching"]) for row in rows))
+    cells = {(row["level"], row["touching"], row["length"]): row for row in rows}
+    lengths = sorted({row["length"] for row in rows})
+    head = " | ".join(f"{level}{', touching' if touching else ''}" for level, touching in columns)
+    lines = [
+        f"| {length} | "
+        + " | ".join(f"{100 * row['right'] / row['count']:.0f}" for row in (cells[(*key, length)] for key in columns))
+        + " |"
+        for length in lengths
+    ]
+    count = rows[0]["count"]
+    low, high = wilson(count - 1, count)
+    return (
+        f"""
+## Numbers of test images, on composed pictures
+
+Percent of {count} pictures each whose number is read whole and right and nothing else is; one picture more or less is
+{100 / count:.1f} points, and {count - 1} of {count} stand for {100 * low:.0f} to {100 * high:.0f} %.
+
+| digits | {head} |
+|---|{"---:|" * len(columns)}
+"""
+        + "\n".join(lines)
+        + "\n"
+    )
