@@ -5,7 +5,7 @@ before, for it knows digits of 15 to 68 pixels. What it says of each place becom
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -122,7 +122,7 @@ def sizes(shape: tuple[int, ...]) -> list[float]:
     """
     height, width = shape[:2]
     factor = 1.0
-    while factor < 4 and min(height, width) * factor < 150 and height * width * (2 * factor) ** 2 < 200_000:
+    while factor < 4 and min(height, width) * factor < 100 and height * width * (2 * factor) ** 2 < 200_000:
         factor *= 2
     factors = [factor]
     while height * factors[-1] > LARGEST and max(height, width) * factors[-1] > 40:
@@ -154,7 +154,22 @@ def spots(page: Grey, network: Callable[[Grey], Maps]) -> list[Spot]:
     for spot in found[:MOST_SPOTS]:
         if not any(_same(spot, other) for other in kept):
             kept.append(spot)
-    return kept
+    alone = [_less_than_whole(spot, kept) for spot in kept]
+    return sorted((spot for spot in alone if spot.presence > FAINTEST), key=lambda spot: -spot.presence)
+
+
+def _less_than_whole(spot: Spot, others: Sequence[Spot]) -> Spot:
+    """A spot with its presence lowered by that of larger ones around it: the loop of a 6 is no zero."""
+    left, top, wide, high = spot.box
+    rest = 1.0
+    for other in others:
+        left2, top2, wide2, high2 = other.box
+        if high < 0.75 * high2 or wide < 0.5 * wide2:
+            across = min(left + wide, left2 + wide2) - max(left, left2)
+            down = min(top + high, top2 + high2) - max(top, top2)
+            if across > 0.75 * wide and down > 0.75 * high and high < 0.9 * high2:
+                rest = min(rest, 1 - other.presence)
+    return spot if rest == 1 else replace(spot, probabilities=spot.probabilities * np.float32(rest))
 
 
 def _peaks(maps: Maps, factor: float) -> Iterator[Spot]:

@@ -5,7 +5,7 @@ signs, words and scribbles that stand beside numbers, on blank, ruled, squared o
 Everything that varies comes from one random source. It ends as ``page.ink``, like any page that a user brings.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -89,7 +89,7 @@ def hand(random: Random, height: float) -> Hand:
         tone=float(random.uniform(0.4, 1.0) if random.random() < 0.75 else random.uniform(0.22, 0.5)),
         gap=float(random.uniform(0.5, 1.4) if spaced else gap),
         gap_spread=float(random.uniform(0.02, 0.12)),
-        unsteady=float(random.uniform(0.01, 0.1)),
+        unsteady=float(random.uniform(0.01, 0.16)),
         drawn=float(random.choice([0.0, 0.5, 1.0], p=[0.3, 0.4, 0.3])),
     )
 
@@ -117,9 +117,18 @@ class Composer:
             random: decides all.
             size: height, width in pixels.
         """
+        if random.random() < 0.2:
+            return _cropped(self._written((size[0] + 60, size[1] + 60), random), size, random)
+        return self._written(size, random)
+
+    def _written(self, size: tuple[int, int], random: Random) -> Page:
+        """A page of that size, written and photographed."""
         sheet = Sheet(size, random)
         kind = random.random()
-        if kind < 0.04:
+        if kind < 0.03:
+            return Page(_photographed(sheet, random), [])
+        if kind < 0.08:
+            _signs(sheet, random)
             return Page(_photographed(sheet, random), [])
         tilt = float(np.deg2rad(random.normal(0, 4) if random.random() < 0.8 else random.normal(0, 12)))
         if random.random() < 0.4:  # one line, cut out
@@ -170,9 +179,9 @@ class Composer:
     def _height(random: Random) -> float:
         """Of digits, in pixels: mostly what the network is to find, at times larger or smaller."""
         kind = random.random()
-        if kind < 0.86:
+        if kind < 0.8:
             return float(np.exp(random.uniform(np.log(17), np.log(62))))
-        if kind < 0.95:
+        if kind < 0.96:
             return float(np.exp(random.uniform(np.log(62), np.log(200))))
         return float(random.uniform(7, 14))
 
@@ -216,6 +225,9 @@ class Composer:
             high = writer.height * small * float(np.exp(random.normal(0, writer.unsteady)))
             wide = high * patch.shape[1] / patch.shape[0] * writer.width
             drop = writer.height * (float(random.normal(0, writer.unsteady)) - lift)
+            if sign in "1479" and random.random() < 0.15 and not plain:  # with a tail below the line
+                tail = float(random.uniform(0.1, 0.5)) * writer.height
+                high, drop = high + tail, drop + tail * float(random.uniform(0.3, 1.0))
             if boxed:
                 place.across = begun + index * pitch + (pitch - wide) / 2
             sheet.write(patch, place, wide, high, drop, int(sign), index < last)
@@ -466,8 +478,9 @@ def _sign(sheet: Sheet, place: Cursor, sign: str, random: Random) -> None:
         case _:
             _letters(sheet, place, sign, random)
             return
+    thicker = random.uniform(0.9, 1.5) if sign not in ".,:" else random.uniform(1.0, 2.2)
     for line in lines:
-        stroke(sheet.written, _at(place, np.array(line)), _pen(place) * random.uniform(0.9, 1.4), writer.tone)
+        stroke(sheet.written, _at(place, np.array(line)), _pen(place) * thicker, writer.tone)
     place.across += (wide + max(0.05, float(random.normal(writer.gap, 0.1)))) * writer.height
 
 
@@ -497,7 +510,7 @@ def _word(sheet: Sheet, place: Cursor, random: Random) -> None:
     """A word in letters, printed or written: nothing to be read."""
     kind, count = random.random(), int(random.integers(1, 9))
     if kind < 0.2:
-        for sign in random.choice(list("+x=-/:"), int(random.integers(1, 3)), p=[0.3, 0.3, 0.15, 0.1, 0.05, 0.1]):
+        for sign in random.choice(list("+x=-:"), int(random.integers(1, 3)), p=[0.3, 0.3, 0.15, 0.15, 0.1]):
             _sign(sheet, place, sign, random)
         return
     if kind < 0.6:
@@ -557,7 +570,13 @@ def _cursive(sheet: Sheet, place: Cursor, random: Random) -> None:
 def _flourish(sheet: Sheet, place: Cursor, random: Random) -> None:
     """A scribble, a blot, a tick or a crossing-out."""
     kind = random.random()
-    if kind < 0.4:
+    if kind < 0.2:
+        for _ in range(random.integers(1, 4)):
+            spot = np.array([(0.0, 0.0), (float(random.uniform(0, 0.15)), 0.0)]) + random.uniform(-0.8, 0.2, 2)
+            stroke(sheet.written, _at(place, spot), place.writer.height * random.uniform(0.08, 0.5), place.writer.tone)
+        place.across += place.writer.height
+        return
+    if kind < 0.45:
         points = np.cumsum(random.normal(0, 0.3, (int(random.integers(4, 12)), 2)), axis=0) - [0, 0.5]
     elif kind < 0.7:
         points = np.array([(0, -0.4), (0.25, 0.0), (0.8, -1.0)]) * random.uniform(0.6, 1.4)
@@ -566,6 +585,46 @@ def _flourish(sheet: Sheet, place: Cursor, random: Random) -> None:
         points = np.stack([along, -0.5 + 0.35 * (-1.0) ** np.arange(len(along))], axis=1)
     stroke(sheet.written, _at(place, points), _pen(place) * random.uniform(0.8, 2), place.writer.tone)
     place.across += place.writer.height
+
+
+def _signs(sheet: Sheet, random: Random) -> None:
+    """Signs alone on a sheet, written small or large with a fine pen or a marker."""
+    height = float(np.exp(random.uniform(np.log(20), np.log(2 * sheet.size[0]))))
+    writer = hand(random, height)
+    writer.pen, writer.slant = float(random.uniform(0.04, 0.3)), 0.1 * writer.slant
+    place = Cursor(writer, sheet.size[0] / 2 + 0.5 * height, float(random.normal(0, 0.1)), sheet.size[1])
+    place.across = float(random.uniform(-0.2, 0.8)) * max(sheet.size[1] - height, 10)
+    for sign in random.choice(list("+x=-:.,"), int(random.integers(1, 4))):
+        _sign(sheet, place, sign, random)
+
+
+def _cropped(page: Page, size: tuple[int, int], random: Random) -> Page:
+    """A piece of a page at most so large: cut close around one of its digits and what stands beside it."""
+    height, width = page.grey.shape
+    if page.digits:
+        first = page.digits[random.integers(len(page.digits))].box
+        row = [one.box for one in page.digits if abs(one.box[1] - first[1]) < 0.6 * first[3]]
+        margin = float(random.uniform(-0.1, 0.3)) * first[3]
+        left, top = min(box[0] for box in row) - margin, min(box[1] for box in row) - margin
+        right, bottom = max(box[0] + box[2] for box in row) + margin, max(box[1] + box[3] for box in row) + margin
+    else:
+        left, top, right, bottom = 0, 0, size[1], size[0]
+    x, y = round(min(max(left, 0), width - 24)), round(min(max(top, 0), height - 24))
+    wide = round(min(max(right - x, 24), size[1], width - x))
+    high = round(min(max(bottom - y, 24), size[0], height - y))
+    kept = [cut for one in page.digits if (cut := _cut_off(one, (x, y, wide, high)))]
+    return Page(page.grey[y : y + high, x : x + wide], kept)
+
+
+def _cut_off(placed: Placed, window: tuple[int, int, int, int]) -> Placed | None:
+    """A digit as it is seen in a window of the page: left, top, width, height; None where it is not."""
+    left, top, wide, high = placed.box
+    x, y = max(left - window[0], 0.0), max(top - window[1], 0.0)
+    right, bottom = min(left + wide - window[0], window[2]), min(top + high - window[1], window[3])
+    if right <= x or bottom <= y:
+        return None
+    share = (right - x) * (bottom - y) / (wide * high)
+    return replace(placed, box=(x, y, right - x, bottom - y), visible=placed.visible * share)
 
 
 def _paper(size: tuple[int, int], random: Random, printed: int | None) -> Grey:
