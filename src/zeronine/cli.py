@@ -483,6 +483,37 @@ def bench_accuracy(
         typer.echo(str(path), err=as_json)
 
 
+@bench_app.command("read")
+def bench_read(
+    sets: Annotated[
+        str | None, typer.Option(help="all, or some: cheques,photos,signs,easy,medium,hard; easy-touching and so on.")
+    ] = None,
+    peers: PeersOption = "all",
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many pictures of each set.")] = None,
+    page: Annotated[str | None, typer.Option("--page", help="Ours: model folder that finds digits.")] = None,
+    curve: Annotated[Path | None, typer.Option(help="PNG: errors where only the surest are answered.")] = None,
+    environment: EnvironmentOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Only the line of JSON.")] = False,
+) -> None:
+    """Read real and composed numbers: exact, character errors, false ones, time. Peers: tesseract, rapidocr."""
+    from dataclasses import replace
+
+    from zeronine.bench import read as reading
+    from zeronine.bench.rounds import chosen
+
+    plan = reading.Plan(
+        sets=chosen(sets or "all", tuple(reading.SETS)),
+        peers=chosen(peers, reading.PEERS),
+        limit=limit,
+        environment=environment,
+        page=page,
+    )
+    table, ours = reading.bench_read(plan, _say)
+    _print_comparison(replace(table, figures={**table.figures, "sure": reading.as_figures(ours)}), as_json)
+    if curve is not None:
+        typer.echo(str(reading.draw_coverage(ours, curve)), err=True)
+
+
 def _reader(model: str | None, order: Order | None, unsure: float | None = None) -> Any:
     """A Reader; the training stack is loaded only for what ONNX Runtime cannot open."""
     from zeronine.reader import KERAS_FILES, Reader

@@ -106,17 +106,17 @@ def silent(text: str) -> None:
 
 
 def chosen(text: str, known: Sequence[str]) -> tuple[str, ...]:
-    """The peers that a user names: ``none``, ``all``, or some of the known ones, by commas.
+    """The peers, or the sets, that a user names: ``none``, ``all``, or some of the known ones, by commas.
 
     Raises:
-        ZeronineError: there is no such peer.
+        ZeronineError: there is none of that name.
     """
     if text in ("none", "all"):
         return tuple(known) if text == "all" else ()
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
     strange = [name for name in names if name not in known]
     if strange:
-        raise ZeronineError(f"there is no peer {strange[0]!r}: choose none, all, or some of {','.join(known)}")
+        raise ZeronineError(f"there is no {strange[0]!r}: choose none, all, or some of {','.join(known)}")
     return names
 
 
