@@ -183,6 +183,9 @@ def train(
         int | None, typer.Option(help="How many layers: the first widths, or the last one again.")
     ] = None,
     activation: Annotated[str | None, typer.Option(help="Between the layers: relu, tanh, gelu, linear …")] = None,
+    finetune: Annotated[
+        Path | None, typer.Option(help="For page: folder of real pictures with labels.csv; see docs/read.md.")
+    ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Any other setting of the recipe, as NAME=VALUE.")
     ] = None,
@@ -200,6 +203,7 @@ def train(
         "units": units,
         "layers": layers,
         "activation": activation,
+        "real": finetune and str(finetune),
     }
     overrides = {key: value for key, value in given.items() if value is not None} | dict(map(_setting, settings or ()))
     with _progress(recipe, None) as step, _going_on():
@@ -216,8 +220,9 @@ def train(
             progress=lambda done, total, figures: step(done, figures, total),
         )
     part, labels = run.config["predictions_of"], run.predictions[1]
+    unit = "digits" if run.config["kind"] == "page" else "images"
     typer.echo(
-        f"{part} accuracy {100 * run.accuracy:.2f} % of {len(labels):,} images, "
+        f"{part} accuracy {100 * run.accuracy:.2f} % of {len(labels):,} {unit}, "
         f"{run.config['seconds']:.1f} s of training"
     )
     if part == "train" and "holdout" in run.config["settings"]:
@@ -486,7 +491,8 @@ def bench_accuracy(
 @bench_app.command("read")
 def bench_read(
     sets: Annotated[
-        str | None, typer.Option(help="all, or some: cheques,photos,signs,easy,medium,hard; easy-touching and so on.")
+        str | None,
+        typer.Option(help="all, or some: cheques,cheques-half,photos,signs,easy,medium,hard,easy-touching …"),
     ] = None,
     peers: PeersOption = "all",
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many pictures of each set.")] = None,
@@ -502,7 +508,7 @@ def bench_read(
     from zeronine.bench.rounds import chosen
 
     plan = reading.Plan(
-        sets=chosen(sets or "all", tuple(reading.SETS)),
+        sets=chosen(sets, tuple(reading.SETS)) if sets else reading.USUAL,
         peers=chosen(peers, reading.PEERS),
         limit=limit,
         environment=environment,

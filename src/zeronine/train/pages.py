@@ -8,8 +8,8 @@ import math
 import pickle
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -27,6 +27,7 @@ from zeronine.errors import ModelError, RecipeError
 from zeronine.formats import DIGITS
 from zeronine.train.compose import Composer, Page
 from zeronine.train.loop import layers_of
+from zeronine.train.real import bent, real_pages
 from zeronine.train.run import Progress, Run, describe, hardware, replaced, versions
 from zeronine.train.settings import override
 from zeronine.train.spotting import Spotter, losses, targets
@@ -51,6 +52,9 @@ class PageSettings:
         widths: channels at 1/2, 1/4, 1/8 and 1/16 of the page.
         depth: convolutions at 1/8 and at 1/16.
         validation: training images that no page is made of, for the pages that are only measured; stratified.
+        start: run folder of a finished training that this one begins with; empty for none.
+        real: folder of real pictures that half of the pieces are made of, see ``real_pages``; empty for none.
+        every: of these, so manieth is learned from, beginning with the first; 1 for all.
 
     Raises:
         RecipeError: a value is out of its range.
@@ -66,9 +70,12 @@ class PageSettings:
     widths: tuple[int, ...] = (16, 48, 64, 128)
     depth: int = 4
     validation: int = 5000
+    start: str = ""
+    real: str = ""
+    every: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "pages", "batch_size", "depth", "validation"):
+        for name in ("epochs", "pages", "batch_size", "depth", "validation", "every"):
             if getattr(self, name) < 1:
                 raise RecipeError(f"{name} is {getattr(self, name)}: it must be 1 or more")
         if len(self.widths) != 4 or min(self.widths) < 1:
@@ -82,6 +89,12 @@ class PageSettings:
                 raise RecipeError(f"{name} is {getattr(self, name)}: it must be 0 or more and less than 1")
         if not 0 <= self.weight_decay < math.inf:
             raise RecipeError(f"weight_decay is {self.weight_decay}: it must be 0 or more")
+        if self.real and not self.start:
+            raise RecipeError("real pictures refine a trained network: name its run with  --set start=FOLDER")
+
+
+FINETUNING = PageSettings(epochs=6, pages=3200, learning_rate=1e-3)
+"""What differs by default where a trained network is refined on real pictures."""
 
 
 class Pieces(Indexed[tuple[NDArray[np.float32], NDArray[np.float32]]]):
@@ -91,10 +104,11 @@ class Pieces(Indexed[tuple[NDArray[np.float32], NDArray[np.float32]]]):
         composer: makes them.
         seed: with the number of a piece it decides all of it.
         count: of pieces.
+        real: pictures that every other piece is made of; none for composed pieces alone.
     """
 
-    def __init__(self, composer: Composer, seed: tuple[int, ...], count: int) -> None:
-        self._composer, self._seed, self._count = composer, seed, count
+    def __init__(self, composer: Composer, seed: tuple[int, ...], count: int, real: Sequence[Page] = ()) -> None:
+        self._composer, self._seed, self._count, self._real = composer, seed, count, real
 
     def __len__(self) -> int:
         return self._count
@@ -102,6 +116,9 @@ class Pieces(Indexed[tuple[NDArray[np.float32], NDArray[np.float32]]]):
     def __getitem__(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Ink (1, H, W) and maps (8, H / 4, W / 4) of one piece."""
         random = np.random.default_rng([*self._seed, index])
+        if self._real and index % 2:
+            piece = bent(self._real[int(random.integers(len(self._real)))], random, SIZE)
+            return padded(piece), targets(piece.digits, SIZE)
         whole = random.random() < 0.55
         size = SIZE if whole else (int(random.integers(32, SIZE[0] + 1)), int(random.integers(64, SIZE[1] + 1)))
         piece = self._composer.page(random, size)
@@ -181,20 +198,37 @@ def train_pages(
     """
     if dataset.classes != DIGITS or dataset.train.shape != (28, 28):
         raise RecipeError(f"pages are made of digit images, {dataset.name} holds others: take  --data mnist")
-    chosen = override(PAGE.settings, given or {})
+    chosen = override(_usual(given or {}), given or {})
     training, validation = dataset.holdout(chosen.validation, seed=0)
     run = Run(out)
     run.begin(_config(dataset, chosen, seed))
     if run.finished:
         return run
     torch.manual_seed(seed)
-    network, seconds = _fit(Spotter(chosen.widths, chosen.depth), training, validation, chosen, seed, run, progress)
+    network, seconds = _fit(_untrained(chosen), training, validation, chosen, seed, run, progress)
     with replaced(run.folder / "model.pt") as path:
         torch.save(network.state_dict(), path)
     test = dataset.test if len(dataset.test) else validation
     run.finish(*_answers(network, test, seed=0), seconds)
     shutil.rmtree(run.folder / "checkpoint", ignore_errors=True)
     return run
+
+
+def _usual(given: Mapping[str, object]) -> PageSettings:
+    """The settings that those given differ from; a refined network keeps its widths."""
+    if not given.get("real"):
+        return PAGE.settings
+    if not given.get("start"):
+        return FINETUNING
+    before = Run(Path(str(given["start"]))).config["settings"]
+    return replace(FINETUNING, widths=tuple(before["widths"]), depth=before["depth"])
+
+
+def _untrained(settings: PageSettings) -> Spotter:
+    """The network that a training begins with."""
+    if settings.start:
+        return trained_pages(Run(Path(settings.start))).train()
+    return Spotter(settings.widths, settings.depth)
 
 
 def _config(dataset: Dataset, settings: PageSettings, seed: int) -> dict[str, Any]:
@@ -258,7 +292,8 @@ def _fit(
     if checkpoint.exists():
         state.load(checkpoint)
     each = steps * settings.batch_size
-    pieces = Pieces(composer(training), (seed, 1), each * settings.epochs)
+    real = real_pages(Path(settings.real))[:: settings.every] if settings.real else []
+    pieces = Pieces(composer(training), (seed, 1), each * settings.epochs, real)
     batches = _batches(pieces, settings.batch_size, each * state.epoch)
     while state.epoch < settings.epochs:
         begun = time.perf_counter()

@@ -9,16 +9,16 @@ from rapidocr import RapidOCR  # type: ignore[import-not-found,unused-ignore]
 
 
 def main() -> None:
-    """Read the pictures that are named on standard input, one on a line."""
+    """Read the pictures that are named on standard input, one on a line; with ``--line`` each as one line of text."""
     logging.disable(logging.CRITICAL)
     engine = RapidOCR()
+    whole = {"use_det": False, "use_cls": False} if "--line" in sys.argv else {}
     for name in sys.stdin.read().splitlines():
         started = time.perf_counter()
-        result = engine(name)
+        result = engine(name, **whole)
         seconds = time.perf_counter() - started
         texts = list(result.txts or ())
-        boxes = [] if result.boxes is None else [[[float(x), float(y)] for x, y in box] for box in result.boxes]
-        print(json.dumps({"image": name, "texts": texts, "boxes": boxes, "seconds": seconds}), flush=True)
+        print(json.dumps({"image": name, "texts": texts, "seconds": seconds}), flush=True)
 
 
 if __name__ == "__main__":

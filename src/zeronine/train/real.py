@@ -1,0 +1,91 @@
+"""Real pictures of numbers with a box around each digit, to refine the page's network on. Knows files and bending."""
+
+import csv
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from zeronine.errors import DataError
+from zeronine.image import page_grey
+from zeronine.numbers import MOST_PIXELS
+from zeronine.train.compose import Page, Placed
+from zeronine.train.synthesis import Random
+
+
+def real_pages(folder: Path) -> list[Page]:
+    """The pictures of a folder.
+
+    Args:
+        folder: with ``labels.csv``: ``file``, and ``boxes``, JSON: ``[digit, left, top, width, height]`` in pixels of
+            each digit of the one number, from left to right.
+
+    Raises:
+        DataError: the folder has no such file, or it is damaged.
+        ImageError: a picture cannot be read.
+    """
+    path = folder / "labels.csv"
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = [(row["file"], json.loads(row["boxes"])) for row in csv.DictReader(file)]
+        pages = [_page(folder / name, boxes) for name, boxes in rows]
+    except FileNotFoundError:
+        raise DataError(
+            f"{path} is missing: columns file and boxes, [[digit, left, top, width, height], ...]"
+        ) from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{path} is damaged ({error!r}): columns file and boxes, [[digit, x, y, w, h], ...]") from None
+    if not pages:
+        raise DataError(f"{path} names no pictures")
+    return pages
+
+
+def _page(path: Path, boxes: list[list[str | float]]) -> Page:
+    grey = page_grey(path, MOST_PIXELS)
+    digits = [
+        Placed(int(digit), (float(x), float(y), float(wide), float(high)), 1.0, number < len(boxes) - 1)
+        for number, (digit, x, y, wide, high) in enumerate(boxes)
+    ]
+    return Page(grey, digits)
+
+
+def bent(page: Page, random: Random, size: tuple[int, int]) -> Page:
+    """A real picture scaled, slanted, turned a little, lighter or darker, cut to at most a size.
+
+    Args:
+        page: the picture.
+        random: decides how.
+        size: height, width in pixels at most.
+    """
+    height, width = page.grey.shape
+    scale = float(np.exp(random.uniform(np.log(0.6), np.log(1.6))))
+    across = scale * float(np.exp(random.normal(0, 0.1)))
+    slant, turn = float(random.normal(0, 0.12)), float(random.normal(0, 0.03))
+    matrix = np.array([[across, slant * scale, 0.0], [turn * scale, scale, 0.0]])
+    corners = matrix[:, :2] @ np.array([[0, width, 0, width], [0, 0, height, height]])
+    matrix[:, 2] = -corners.min(axis=1)
+    extent = np.ceil(np.ptp(corners, axis=1)).astype(int)
+    loose = np.maximum(extent[::-1] - np.array(size), 0)
+    matrix[:, 2] -= [float(random.integers(0, loose[1] + 1)), float(random.integers(0, loose[0] + 1))]
+    shape = (min(int(extent[0]), size[1]), min(int(extent[1]), size[0]))
+    grey = cv2.warpAffine(page.grey, matrix, shape, flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE)
+    tone = grey ** float(np.exp(random.normal(0, 0.2))) * float(random.uniform(0.8, 1.0))
+    if random.random() < 0.3:
+        tone = np.asarray(cv2.GaussianBlur(tone, (0, 0), float(random.uniform(0.4, 1.2))), np.float32)
+    noise = random.standard_normal(tone.shape, np.float32) * np.float32(random.uniform(0, 0.03))
+    digits = [moved for one in page.digits if (moved := _moved(one, matrix, shape))]
+    return Page(np.asarray(np.clip(tone + noise, 0, 1), np.float32), digits)
+
+
+def _moved(placed: Placed, matrix: np.ndarray, shape: tuple[int, int]) -> Placed | None:
+    """A digit's box after bending; None where it is no longer on the picture."""
+    left, top, wide, high = placed.box
+    middle = matrix @ np.array([left + wide / 2, top + high / 2, 1.0])
+    size = np.array([wide * matrix[0, 0], high * matrix[1, 1]])
+    low, end = np.maximum(middle - size / 2, 0), np.minimum(middle + size / 2, shape)
+    if (end <= low).any():
+        return None
+    share = float(np.prod(end - low) / np.prod(size))
+    box = (float(low[0]), float(low[1]), float(end[0] - low[0]), float(end[1] - low[1]))
+    return Placed(placed.digit, box, share, placed.goes_on)
