@@ -28,7 +28,6 @@ from zeronine.bench.rounds import (
     Say,
     alternately,
     amount,
-    digit_bytes,
     machine,
     printed,
     ratio_text,
@@ -39,6 +38,7 @@ from zeronine.bench.rounds import (
 )
 from zeronine.errors import ZeronineError
 from zeronine.reader import MODELS, SHIPPED, Reader
+from zeronine.train.loop import digit_bytes
 
 PEERS = ("torch", "keras")
 """What a Reader can be measured beside."""

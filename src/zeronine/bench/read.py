@@ -28,6 +28,7 @@ from zeronine.bench.rounds import SCRIPTS, Comparison, Say, last_line, machine, 
 from zeronine.errors import DataError, MissingExtra, ZeronineError
 from zeronine.reader import Reader
 from zeronine.train.compose import LEVELS, Composer
+from zeronine.train.loop import digit_bytes
 
 PEERS = ("tesseract", "rapidocr")
 """What ours can be measured beside."""
@@ -242,7 +243,7 @@ def _composed(level: str, touching: bool) -> Callable[[Path], Sheets]:
             test = datasets.load("mnist", split="test").test
         except DataError:
             return Sheets(name, (), True)
-        composer = Composer(np.asarray(test.images, np.uint8), test.labels)
+        composer = Composer(digit_bytes(test), test.labels)
         made = []
         for length in LENGTHS:
             for number in range(COMPOSED):

@@ -14,15 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from zeronine.data import Split
 from zeronine.errors import ZeronineError
 from zeronine.train.run import hardware, versions
-
-SHAPE = (28, 28)
-"""Of the images that all contestants get."""
 
 SCRIPTS = Path(__file__).parent / "peers"
 """Programs that are run by an interpreter which may lack Zeronine; each prints one line of JSON."""
@@ -231,12 +224,6 @@ def _fraction(value: float) -> str:
     if value < 0.1:
         return f"1/{1 / value:.0f}"
     return f"{value:.2f}" if value < 10 else amount(value)
-
-
-def digit_bytes(split: Split) -> NDArray[np.uint8]:
-    """The images of a split as MNIST has them, (N, 28, 28) uint8."""
-    ready = split.images.dtype == np.uint8 and split.shape == SHAPE
-    return (split.images if ready else np.rint(split.shaped(SHAPE) * 255)).astype(np.uint8, copy=False)
 
 
 def machine() -> dict[str, Any]:

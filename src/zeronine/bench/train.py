@@ -28,7 +28,6 @@ from zeronine.bench.rounds import (
     Say,
     alternately,
     amount,
-    digit_bytes,
     machine,
     printed,
     ratio_text,
@@ -38,6 +37,7 @@ from zeronine.bench.rounds import (
     spread_text,
 )
 from zeronine.errors import ZeronineError
+from zeronine.train.loop import digit_bytes
 from zeronine.train.run import Run
 
 PEERS = ("one-epoch", "keras")

@@ -454,7 +454,7 @@ def enriched(training: Split, settings: Settings, seed: int) -> Split:
     """
     if not settings.written + settings.crowded:
         return training
-    pixels, _ = _bytes(training)
+    pixels = digit_bytes(training)
     written, forms = synthesis.written(settings.written, seed)
     crowded, middles = synthesis.crowded(pixels, training.labels, settings.crowded, seed)
     return Split(np.concatenate([pixels, written, crowded]), np.concatenate([training.labels, forms, middles]))
@@ -488,7 +488,9 @@ def learn_to_doubt(network: Convnet, training: Split, settings: Settings, seed: 
     network = network.to(device)
     doubt, mixed = cast(Doubt, network.doubt), computes_bfloat16(device)
     digits, _ = _resident(enriched(training, settings, seed), device)
-    others = torch.tensor(synthesis.refused(*_bytes(training), settings.refused, seed), device=device)
+    others = torch.tensor(
+        synthesis.refused(digit_bytes(training), training.labels, settings.refused, seed), device=device
+    )
     bend = replace(settings.augmentation, damage=DOUBT_DAMAGE)
     random, half = seeded(seed, 1), max(settings.batch_size // 2, 1)
     steps = DOUBT_EPOCHS * (len(others) // half)
@@ -523,15 +525,13 @@ def _measure(network: nn.Module, split: Split, device: torch.device) -> dict[str
 
 def _resident(split: Split, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
     """The whole split on the device: bytes (N, 28, 28) and labels (N,)."""
-    pixels, labels = _bytes(split)
-    return torch.tensor(pixels, device=device), torch.tensor(labels, device=device)
+    return torch.tensor(digit_bytes(split), device=device), torch.tensor(split.labels, device=device)
 
 
-def _bytes(split: Split) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """A split's images as bytes (N, 28, 28), and its labels (N,)."""
-    if split.images.dtype == np.uint8 and split.shape == SHAPE:
-        return split.images.astype(np.uint8, copy=False), split.labels
-    return np.rint(split.shaped(SHAPE) * 255).astype(np.uint8), split.labels
+def digit_bytes(split: Split) -> NDArray[np.uint8]:
+    """The images of a split as MNIST has them, (N, 28, 28) uint8."""
+    ready = split.images.dtype == np.uint8 and split.shape == SHAPE
+    return (split.images if ready else np.rint(split.shaped(SHAPE) * 255)).astype(np.uint8, copy=False)
 
 
 def _layout(images: torch.Tensor) -> torch.Tensor:

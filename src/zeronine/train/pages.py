@@ -26,7 +26,7 @@ from zeronine.data import Dataset, Split
 from zeronine.errors import ModelError, RecipeError
 from zeronine.formats import DIGITS
 from zeronine.train.compose import Composer, Page
-from zeronine.train.loop import layers_of
+from zeronine.train.loop import digit_bytes, layers_of
 from zeronine.train.real import bent, real_pages
 from zeronine.train.run import Progress, Run, describe, hardware, replaced, versions
 from zeronine.train.settings import override
@@ -273,7 +273,7 @@ def _alone(worker: int) -> None:
 
 def composer(split: Split) -> Composer:
     """What makes pages of a split's images."""
-    return Composer(np.asarray(split.images, np.uint8), split.labels)
+    return Composer(digit_bytes(split), split.labels)
 
 
 def _fit(
