@@ -135,8 +135,34 @@ def page_grey(source: Source, most: int) -> Grey:
     """
     pixels = load_pixels(source)
     factor = (most / (pixels.shape[0] * pixels.shape[1])) ** 0.5
-    grey = _grey(_shrink(pixels, max(1, round(max(pixels.shape[:2]) * min(factor, 1.0)))))
-    return np.asarray(1 - grey if _is_dark_background(grey) else grey, np.float32)
+    pixels = _shrink(pixels, max(1, round(max(pixels.shape[:2]) * min(factor, 1.0))))
+    colour = pixels.astype(np.float32) / 255 if pixels.dtype == np.uint8 else pixels
+    if colour.ndim == 2:
+        return np.asarray(1 - colour if _is_dark_page(colour) else colour, np.float32)
+    if colour.shape[2] == 4:
+        colour = _on_paper(colour)
+    if _is_dark_page(cv2.cvtColor(np.ascontiguousarray(colour), cv2.COLOR_RGB2GRAY)):
+        return np.asarray(1 - colour.max(axis=2), np.float32)
+    return np.asarray(colour.min(axis=2), np.float32)  # ink of any colour is dark in one of the three
+
+
+def _is_dark_page(grey: Grey) -> bool:
+    """Whether the writing on a page is lighter than its paper; a sheet on a dark table is light."""
+    if not _is_dark_background(grey):
+        return False
+    small = _shrink(grey, 320)
+    bright = (small > (float(small.min()) + float(small.max())) / 2).astype(np.uint8)
+    contours, _ = cv2.findContours(bright, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    largest = max(contours, key=cv2.contourArea, default=None)
+    if largest is None:
+        return True
+    area, (_, (wide, high), _) = cv2.contourArea(largest), cv2.minAreaRect(largest)
+    inside = cv2.drawContours(np.zeros_like(bright), [largest], -1, 1, cv2.FILLED)
+    return area < SHEET * small.size or area < 0.8 * wide * high or float(bright[inside > 0].mean()) < 0.75
+
+
+SHEET = 0.15
+"""Share of a picture that a sheet on a table takes up at least."""
 
 
 def piece_image(ink: Grey) -> Grey:

@@ -170,7 +170,7 @@ class Composer:
         sheet = Sheet(size, random, None if hard else 0 if easy else 1)
         place = Cursor(writer, size[0] / 2 + height / 2, float(np.deg2rad(random.normal(0, 1 if easy else 3))), size[1])
         place.across = 1.2 * height
-        self._number(sheet, place, text, random, plain=True)
+        self.number(sheet, place, text, random, plain=True)
         return Page(
             sheet.paper * (1 - 0.9 * sheet.written) if easy else _photographed(sheet, random), sheet.digits
         ), text
@@ -194,7 +194,7 @@ class Composer:
         while place.across < end:
             kind = random.random()
             if kind < 0.72:
-                self._number(sheet, place, numeral(random), random)
+                self.number(sheet, place, numeral(random), random)
             elif kind < 0.9:
                 _word(sheet, place, random)
             elif kind < 0.95:
@@ -207,7 +207,7 @@ class Composer:
         if random.random() < 0.12:
             sheet.rule(row + writer.height * float(random.uniform(0.02, 0.3)), tilt, random)
 
-    def _number(self, sheet: "Sheet", place: "Cursor", text: str, random: Random, plain: bool = False) -> None:
+    def number(self, sheet: "Sheet", place: "Cursor", text: str, random: Random, plain: bool = False) -> None:
         """Write a number: its digits are known to the sheet, its signs are not. Plain: no boxes, ties, small zeros."""
         writer, begun = place.writer, place.across
         boxed = random.random() < 0.05 and not plain
