@@ -1,0 +1,94 @@
+"""Training the page's network: it learns, it goes on where it was killed, it is refined, it is exported."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from zeronine import Reader
+from zeronine.data import Dataset
+from zeronine.errors import DataError, ModelError, RecipeError
+from zeronine.train import describe
+from zeronine.train.export import open_reader
+from zeronine.train.pages import PageSettings, Pieces, composer, page_layers, train_pages, trained_pages
+from zeronine.train.real import real_pages
+
+SMALL = {"epochs": 2, "pages": 8, "batch_size": 4, "widths": "4,4,8,8", "depth": 1, "validation": 300}
+
+
+@pytest.fixture(scope="module")
+def run(digits: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return train_pages(digits, out=tmp_path_factory.mktemp("pages") / "run", given=SMALL).folder
+
+
+def test_a_training_leaves_a_finished_run(run: Path, digits: Dataset) -> None:
+    network = trained_pages(train_pages(digits, out=run, given=SMALL))  # finished: nothing is trained again
+    assert sum(weight.numel() for weight in network.parameters()) < 20_000
+    with pytest.raises(ModelError, match="finds digits on pages"):
+        open_reader(run)
+
+
+class Stopped(Exception):
+    pass
+
+
+def test_a_killed_training_ends_where_it_would_have_ended(run: Path, digits: Dataset, tmp_path: Path) -> None:
+    def stop(done: int, total: int, figures: object) -> None:
+        if done > 2:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        train_pages(digits, out=tmp_path / "run", given=SMALL, progress=stop)
+    assert (tmp_path / "run" / "checkpoint").exists()
+    again = trained_pages(train_pages(digits, out=tmp_path / "run", given=SMALL))
+    whole = trained_pages(train_pages(digits, out=run, given=SMALL))
+    for mine, theirs in zip(again.parameters(), whole.parameters(), strict=True):
+        assert np.array_equal(mine.detach().numpy(), theirs.detach().numpy())
+
+
+def test_refining_on_real_pictures(run: Path, digits: Dataset, tmp_path: Path) -> None:
+    import cv2
+
+    page, text = composer(digits.train).line(np.random.default_rng(0), 4, "easy", touching=False)
+    cv2.imwrite(str(tmp_path / "a.png"), (page.grey * 255).astype(np.uint8))
+    boxes = [[str(one.digit), *map(round, one.box)] for one in page.digits]
+    (tmp_path / "labels.csv").write_text(f'file,label,boxes\na.png,{text},"{boxes}"\n'.replace("'", '""'))
+    assert [one.digit for one in real_pages(tmp_path)[0].digits] == [int(sign) for sign in text]
+    given = {"start": str(run), "real": str(tmp_path), "epochs": 1, "pages": 4, "batch_size": 4, "validation": 300}
+    refined = train_pages(digits, out=tmp_path / "refined", given=given)
+    assert refined.config["settings"]["widths"] == [4, 4, 8, 8]
+    with pytest.raises(RecipeError, match="--set start=FOLDER"):
+        train_pages(digits, out=tmp_path / "none", given={"real": str(tmp_path)})
+    with pytest.raises(DataError, match=r"labels\.csv is missing"):
+        real_pages(tmp_path / "refined")
+
+
+def test_pieces_are_reproducible_and_of_one_size(digits: Dataset) -> None:
+    pieces = Pieces(composer(digits.train), (0, 1), 6)
+    for index in range(len(pieces)):
+        ink, maps = pieces[index]
+        assert (ink.shape, maps.shape) == ((1, 128, 256), (8, 32, 64))
+        assert np.array_equal(ink, pieces[index][0])
+
+
+def test_settings_are_checked() -> None:
+    for bad in ({"widths": (1, 2)}, {"pages": 4}, {"learning_rate": 0.0}, {"every": 0}, {"beta2": 1.0}):
+        with pytest.raises(RecipeError):
+            PageSettings(**bad)  # type: ignore[arg-type]
+
+
+def test_the_recipe_is_described() -> None:
+    recipe = describe("page")
+    assert recipe.layers == page_layers()
+    assert sum(row[2] for row in recipe.layers) < 1_300_000
+
+
+def test_the_shipped_model_finds_most_digits_of_composed_pages(mnist: Dataset) -> None:
+    from zeronine.numbers import read_page
+
+    test, networks = composer(mnist.test), Reader().networks
+    right = 0
+    for number in range(40):
+        page, text = test.line(np.random.default_rng([9, number]), 5, "easy", touching=False)
+        right += [one.text for one in read_page(page.grey, networks)] == [text]
+    assert right >= 34
