@@ -50,7 +50,7 @@ def test_csv_goes_to_standard_output_or_to_the_file_that_is_named(tmp_path: Path
     _, out, err = run("read", str(PAGES / "scores.jpg"), "--csv", str(table))
     assert out == ""
     assert "out.csv written" in err
-    assert list(csv.DictReader(table.open())) == rows
+    assert list(csv.DictReader(table.read_text().splitlines())) == rows
     assert list(tmp_path.iterdir()) == [table]
 
 
@@ -73,7 +73,8 @@ def test_overlays_are_pictures(tmp_path: Path) -> None:
     shutil.copy(PAGES / "scores.jpg", tmp_path / "other" / "scores.jpg")
     run("read", str(PAGES / "scores.jpg"), str(tmp_path / "other"), "--overlay", str(tmp_path / "seen"))
     assert sorted(path.name for path in (tmp_path / "seen").iterdir()) == ["scores-2.png", "scores.png"]
-    assert Image.open(tmp_path / "seen" / "scores.png").size[0] == 900
+    with Image.open(tmp_path / "seen" / "scores.png") as picture:
+        assert picture.size[0] == 900
 
 
 def test_pictures_that_cannot_be_read_do_not_end_the_others(tmp_path: Path) -> None:
@@ -90,7 +91,7 @@ def test_a_form_becomes_a_table_with_what_needs_review(tmp_path: Path) -> None:
     table = tmp_path / "out.csv"
     scans = [str(PAGES / "scan-1.jpg"), str(PAGES / "scan-2.jpg"), str(PAGES / "scores.jpg")]
     status, _, err = run("read", "--form", str(PAGES / "form.json"), *scans, "--csv", str(table))
-    rows = list(csv.DictReader(table.open()))
+    rows = list(csv.DictReader(table.read_text().splitlines()))
     assert status == 1
     assert "no scan of form.png" in err
     assert [row["reading"] for row in rows] == ["008315", "016904", ""]

@@ -161,7 +161,7 @@ class View:
 
     Attributes:
         ink: (H, W) float32 in 0..1.
-        matrix: (2, 3), from pixels of the page to pixels of the view.
+        matrix: (2, 3), from the middles of pixels of the page to those of the view.
         shape: height, width of the page in pixels.
     """
 
@@ -177,10 +177,9 @@ class View:
     def turned(self, degrees: float) -> "View":
         """The view of the same page in which lines that fall by so many degrees here are level."""
         height, width = self.ink.shape
-        turn = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1.0)
-        corners = turn @ np.array([[0, width, 0, width], [0, 0, height, height], [1, 1, 1, 1]])
-        turn[:, 2] -= corners.min(axis=1)
-        size = np.ceil(np.ptp(corners, axis=1) - 1e-6).astype(int)
+        turn = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, 1.0)  # of middles of pixels
+        size = np.ceil(np.abs(turn[:, :2]) @ np.array([width, height]) - 1e-6).astype(int)
+        turn[:, 2] += (size - [width, height]) / 2
         page = cv2.warpAffine(self.ink, turn, (int(size[0]), int(size[1])), flags=cv2.INTER_LINEAR)
         both = turn @ np.concatenate([self.matrix, [[0, 0, 1]]])
         return View(page, both, self.shape)
@@ -189,7 +188,7 @@ class View:
         """The upright box on the page, in shares of it, around boxes in pixels of the view."""
         corners = np.array([(x + i * w, y + j * h) for x, y, w, h in sides for i in (0, 1) for j in (0, 1)])
         back = cv2.invertAffineTransform(self.matrix)
-        places = corners @ back[:, :2].T + back[:, 2]
+        places = (corners - 0.5) @ back[:, :2].T + back[:, 2] + 0.5
         low = (places.min(axis=0) / self.shape[::-1]).clip(0, 1)
         high = (places.max(axis=0) / self.shape[::-1]).clip(0, 1)
         return float(low[0]), float(low[1]), float(high[0] - low[0]), float(high[1] - low[1])
