@@ -136,14 +136,20 @@ def page_grey(source: Source, most: int) -> Grey:
     pixels = load_pixels(source)
     factor = (most / (pixels.shape[0] * pixels.shape[1])) ** 0.5
     pixels = _shrink(pixels, max(1, round(max(pixels.shape[:2]) * min(factor, 1.0))))
-    colour = pixels.astype(np.float32) / 255 if pixels.dtype == np.uint8 else pixels
-    if colour.ndim == 2:
-        return np.asarray(1 - colour if _is_dark_page(colour) else colour, np.float32)
-    if colour.shape[2] == 4:
-        colour = _on_paper(colour)
-    if _is_dark_page(cv2.cvtColor(np.ascontiguousarray(colour), cv2.COLOR_RGB2GRAY)):
-        return np.asarray(1 - colour.max(axis=2), np.float32)
-    return np.asarray(colour.min(axis=2), np.float32)  # ink of any colour is dark in one of the three
+    if pixels.ndim == 3 and pixels.shape[2] == 4:
+        pixels = _on_paper(pixels.astype(np.float32) / 255 if pixels.dtype == np.uint8 else pixels)
+    small = np.ascontiguousarray(_shrink(pixels, WORKING_SIDE))
+    dark = _is_dark_page(_unit(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY) if small.ndim == 3 else small))
+    if pixels.ndim == 3:  # ink of any colour is dark in one of the three
+        red, green, blue = cv2.split(np.ascontiguousarray(pixels))
+        furthest = cv2.max if dark else cv2.min
+        pixels = furthest(furthest(red, green), blue)
+    return np.asarray(1 - _unit(pixels) if dark else _unit(pixels), np.float32)
+
+
+def _unit(pixels: NDArray[Any]) -> Grey:
+    """Bytes, or values that are so already, as float32 in 0..1."""
+    return pixels.astype(np.float32) / np.float32(255) if pixels.dtype == np.uint8 else pixels
 
 
 def _is_dark_page(grey: Grey) -> bool:
