@@ -8,15 +8,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zeronine.errors import ImageError, ModelError
 from zeronine.image import SIDE, Source, digit_image, digit_images, piece_image, plain_image, resized
-from zeronine.numbers import Calibration, Networks, Number, read_page
-from zeronine.rules import Rule
+
+if TYPE_CHECKING:  # single digits are read without what reads pages: a cold start is a tenth shorter
+    from zeronine.numbers import Networks, Number
+    from zeronine.rules import Rule
 
 Probabilities = NDArray[np.float32]
 
@@ -232,7 +234,7 @@ class Reader:
                 batch = []
         yield from self._answers(batch)
 
-    def read(self, source: Source, rule: Rule | None = None, alternatives: int = 3) -> list[Number]:
+    def read(self, source: Source, rule: "Rule | None" = None, alternatives: int = 3) -> "list[Number]":
         """Read every handwritten number on a page.
 
         Args:
@@ -247,15 +249,19 @@ class Reader:
             ImageError: the picture cannot be read or is too large.
             ModelError: there is no such model for pages, or this Reader's own knows other things than digits.
         """
+        from zeronine.numbers import read_page
+
         return read_page(source, self.networks, rule, alternatives)
 
     @cached_property
-    def networks(self) -> Networks:
+    def networks(self) -> "Networks":
         """What reads a page: the page's network, and this Reader's own for each digit again.
 
         Raises:
             ModelError: there is no such model for pages, or this Reader's own knows other things than digits.
         """
+        from zeronine.numbers import Calibration, Networks
+
         if self.shape != (SIDE, SIDE) or self.classes != tuple("0123456789"):
             raise ModelError(f"{self.name} reads no digits of 28×28: pages are read with the shipped model or its kin")
         path, card = _find(SHIPPED_PAGE if self._page is None else self._page)

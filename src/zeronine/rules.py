@@ -7,8 +7,6 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import regex
-
 from zeronine.errors import RuleError
 
 
@@ -47,6 +45,8 @@ class Pattern:
     start: Hashable = ""
 
     def __init__(self, expression: str) -> None:
+        import regex  # here: it takes a twentieth of a second, and few rules are patterns
+
         self.name = f"pattern {expression}"
         try:
             self._expression = regex.compile(expression)
