@@ -350,13 +350,11 @@ def draw_coverage(ours: Mapping[str, Sequence[tuple[Sheet, Read]]], path: Path) 
         MissingExtra: Matplotlib is not installed.
     """
     try:
-        import matplotlib
-
-        matplotlib.use("Agg")
-        from matplotlib import pyplot
+        from matplotlib.figure import Figure
     except ImportError as error:
         raise MissingExtra("train", "Matplotlib") from error
-    figure, axes = pyplot.subplots(figsize=(8, 5), layout="constrained")
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axes = figure.subplots()
     for name, answers in ours.items():
         told = [(read.confidence, "".join(read.numbers) == "".join(sheet.numbers)) for sheet, read in answers]
         said = sorted((one for one in told if one[0] > 0), key=lambda one: -one[0])
@@ -365,10 +363,10 @@ def draw_coverage(ours: Mapping[str, Sequence[tuple[Sheet, Read]]], path: Path) 
             axes.plot(100 * np.arange(1, len(said) + 1) / len(answers), 100 * wrong, label=name)
     axes.set(xlabel="pictures answered, the surest first, %", ylabel="of these wrong, %", xlim=(0, 100), ylim=(0, None))
     axes.grid(alpha=0.3)
-    axes.legend()
+    if axes.lines:
+        axes.legend()
     temporary = path.with_name(f".{path.name}.part")
     figure.savefig(temporary, format="png", dpi=120)
-    pyplot.close(figure)
     temporary.replace(path)
     return path
 
