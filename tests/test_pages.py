@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 
 from zeronine import Reader
+from zeronine.bench.train import Plan
 from zeronine.data import Dataset
-from zeronine.errors import DataError, ModelError, RecipeError
+from zeronine.errors import DataError, ModelError, RecipeError, ZeronineError
 from zeronine.train import describe
 from zeronine.train.export import open_reader
 from zeronine.train.pages import PageSettings, Pieces, composer, page_layers, train_pages, trained_pages
 from zeronine.train.real import real_pages
+from zeronine.train.space import named
 
 SMALL = {"epochs": 2, "pages": 8, "batch_size": 4, "widths": "4,4,8,8", "depth": 1, "validation": 300}
 
@@ -81,6 +83,13 @@ def test_the_recipe_is_described() -> None:
     recipe = describe("page")
     assert recipe.layers == page_layers()
     assert sum(row[2] for row in recipe.layers) < 1_300_000
+
+
+def test_what_a_page_recipe_is_not_for_is_said() -> None:
+    with pytest.raises(RecipeError, match="take a recipe for digits"):
+        named("page")
+    with pytest.raises(ZeronineError, match="bench read"):
+        Plan(recipe="page")
 
 
 def test_the_shipped_model_finds_most_digits_of_composed_pages(mnist: Dataset) -> None:

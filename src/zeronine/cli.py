@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from zeronine.cli_read import form_app, pictures, read
-from zeronine.errors import ZeronineError
+from zeronine.errors import RecipeError, ZeronineError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -194,6 +194,8 @@ def train(
     from zeronine import report
     from zeronine.train import train as train_recipe
 
+    if finetune is not None and recipe != "page":
+        raise RecipeError("--finetune refines the recipe page on real pages: leave it out")
     given = {
         "epochs": epochs,
         "iterations": iterations,

@@ -109,7 +109,10 @@ class OnnxNetwork:
             taken = [(entry.name, entry.type, entry.shape) for entry in inputs]
             raise ModelError(f"{path} takes {taken}; a digit network takes one batch of float images")
         if not all(isinstance(side, int) for side in inputs[0].shape[1:]):
-            raise ModelError(f"{path} leaves the size of its images open: export it with a fixed height and width")
+            raise ModelError(
+                f"{path} leaves the size of its images open: it must be fixed, or where it finds digits on pages, take "
+                "zeronine read --page"
+            )
         self.shape = tuple(inputs[0].shape[1:])
         self._input = inputs[0].name
         self._alone = inputs[0].shape[0] == 1

@@ -237,6 +237,8 @@ def named(name: str) -> Any:
         raise RecipeError(f"there is no recipe {name!r}: choose from {', '.join(names())}")
     from zeronine.train.recipes import RECIPES
 
+    if name not in TUTORIALS and name not in RECIPES:
+        raise RecipeError(f"{name} learns from pages, which a sweep does not measure: take a recipe for digits")
     return TUTORIALS[name] if name in TUTORIALS else RECIPES[name]
 
 
