@@ -10,6 +10,8 @@ demo: .venv/train
 	$(BIN)/zeronine train dense-128-256-512 --data optdigits --epochs 20 --out demo/run
 	@echo "Now the shipped model reads the pictures in examples/:"
 	$(BIN)/zeronine predict examples
+	@echo "And the numbers on a page of a notebook:"
+	$(BIN)/zeronine read docs/read/scores.jpg
 
 test: check
 	$(BIN)/python -m pytest
