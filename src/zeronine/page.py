@@ -130,13 +130,24 @@ def sizes(shape: tuple[int, ...]) -> list[float]:
     return factors
 
 
-def scaled(page: Grey, factor: float) -> Grey:
-    """A page's ink at another size, on empty paper whose sides a network takes: (1, 1, H, W)."""
+def scaled(page: Grey, factor: float, margin: int = 0) -> Grey:
+    """A page's ink at another size, with a margin, on empty paper whose sides a network takes: (1, 1, H, W)."""
     height, width = max(1, round(page.shape[0] * factor)), max(1, round(page.shape[1] * factor))
     if factor != 1:
         page = cv2.resize(page, (width, height), interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC)
-    below, beside = -height % ALIGNED, -width % ALIGNED
-    return np.pad(page, ((0, below), (0, beside)))[None, None].clip(0, 1)
+    below, beside = -(height + 2 * margin) % ALIGNED, -(width + 2 * margin) % ALIGNED
+    return np.pad(page, ((margin, margin + below), (margin, margin + beside)))[None, None].clip(0, 1)
+
+
+MARGIN, CLEAN = 16, 0.05
+"""Pixels of empty paper around a page whose edges are clean: at the very edge a 1 looks like the edge of a sheet. Ink, in
+0..1, that most of a clean edge has at most."""
+
+
+def _margin(page: Grey) -> int:
+    """How much empty paper a page gets on each side: none where what is printed on it would end there."""
+    edge = np.concatenate([page[0], page[-1], page[:, 0], page[:, -1]])
+    return MARGIN if float(np.quantile(edge, 0.7)) < CLEAN else 0
 
 
 def spots(page: Grey, network: Callable[[Grey], Maps]) -> list[Spot]:
@@ -147,8 +158,9 @@ def spots(page: Grey, network: Callable[[Grey], Maps]) -> list[Spot]:
         network: (1, 1, H, W) -> maps (1, 16, H / 4, W / 4), see ``train.spotting``.
     """
     found: list[Spot] = []
+    margin = _margin(page)
     for factor in sizes(page.shape):
-        found.extend(_peaks(network(scaled(page, factor))[0], factor))
+        found.extend(_peaks(network(scaled(page, factor, margin))[0], factor, margin))
     found.sort(key=lambda spot: -spot.presence)
     kept: list[Spot] = []
     for spot in found[:MOST_SPOTS]:
@@ -172,8 +184,8 @@ def _less_than_whole(spot: Spot, others: Sequence[Spot]) -> Spot:
     return spot if rest == 1 else replace(spot, probabilities=spot.probabilities * np.float32(rest))
 
 
-def _peaks(maps: Maps, factor: float) -> Iterator[Spot]:
-    """Places where a middle is likelier than in the cells around, in pixels of the page."""
+def _peaks(maps: Maps, factor: float, margin: int) -> Iterator[Spot]:
+    """Places where a middle is likelier than in the cells around, in pixels of the page without its margin."""
     chance = 1 / (1 + np.exp(-maps[0]))
     around = cv2.dilate(chance, np.ones((3, 3), np.uint8))
     rows, columns = np.nonzero((chance >= around) & (chance > FAINTEST))
@@ -184,7 +196,8 @@ def _peaks(maps: Maps, factor: float) -> Iterator[Spot]:
     unit = STRIDE / factor
     for index in range(len(rows)):
         width, height = (BOX_UNIT / factor * np.exp(side[index].clip(-4, 3)) for side in (wide, high))
-        across, down = (columns[index] + 0.5 + x[index]) * unit, (rows[index] + 0.5 + y[index]) * unit
+        across = (columns[index] + 0.5 + x[index]) * unit - margin / factor
+        down = (rows[index] + 0.5 + y[index]) * unit - margin / factor
         on = float(1 / (1 + np.exp(-goes_on[index])))
         yield Spot(float(across), float(down), float(width), float(height), rates[index], on)
 
@@ -218,6 +231,13 @@ WIDEST_GAP = 2.6
 
 LEAST_PART, MOST_PART = 0.3, 2.2
 """Heights of a digit between two numbers of a line at least; between two digits of one number at most."""
+
+WIDENING = 3.0
+"""How fast the odds of a number going on fall with a blank's width by that of the row's other gaps. The network sees little
+more than the gap: on photos it takes numbers for one that stand closer than those that it learned from."""
+
+BLANK = 0.9
+"""Heights of a digit from which a gap is a blank: points and commas need less."""
 
 JOINED = 0.85
 """Likewise between a faint spot and the number that it may belong to."""
@@ -309,12 +329,18 @@ def _rows(strong: Sequence[Spot], places: Places) -> list[list[Spot]]:
 
 
 def _parted(row: list[Spot], places: Places) -> Iterator[list[Spot]]:
-    """A row where its numbers end: wide gaps before which the network sees an end, or very wide ones."""
+    """A row where its numbers end: gaps before which the network sees an end, the sooner the wider they are."""
+    gaps = [
+        (places[id(spot)][0] - places[id(before)][0] - (spot.width + before.width) / 2)
+        / max(before.height, spot.height)
+        for before, spot in pairwise(row)
+    ]
+    usual = max(float(np.median(gaps)), 0.0) if len(gaps) > 1 else None
     number = [row[0]]
-    for before, spot in pairwise(row):
-        height = max(before.height, spot.height)
-        gap = places[id(spot)][0] - places[id(before)][0] - (spot.width + before.width) / 2
-        if gap > LEAST_PART * height and (before.goes_on < 0.5 or gap > MOST_PART * height):
+    for (before, spot), gap in zip(pairwise(row), gaps, strict=True):
+        on = min(max(before.goes_on, 1e-4), 1 - 1e-4)
+        surprise = WIDENING * np.log(gap / (usual + 0.15)) if usual is not None and gap > BLANK else 0.0
+        if gap > LEAST_PART and (np.log(on / (1 - on)) < max(surprise, 0.0) or gap > MOST_PART):
             yield number
             number = []
         number.append(spot)
