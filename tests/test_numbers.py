@@ -29,12 +29,12 @@ def network(text: str, doubt: float = 8.0) -> Networks:
     def find(pages: NDArray[np.float32]) -> NDArray[np.float32]:
         maps = np.zeros((1, 16, pages.shape[2] // 4, pages.shape[3] // 4), np.float32)
         maps[0, 0] = -12
-        if pages.shape[2] == 128:
+        if pages.shape[2] == 160:  # 128, and a margin on both sides
             for place, sign in enumerate(text):
-                column = 8 + 6 * place
-                maps[0, 0, 16, column] = doubt
-                maps[0, 1 + int(sign), 16, column] = 12
-                maps[0, 15, 16, column] = 6
+                column = 12 + 6 * place
+                maps[0, 0, 20, column] = doubt
+                maps[0, 1 + int(sign), 20, column] = 12
+                maps[0, 15, 20, column] = 6
         return maps
 
     return Networks(find, lambda pieces: np.full((len(pieces), 10), 0.1, np.float32))

@@ -55,9 +55,9 @@ def test_every_size_of_digit_is_seen_at_some_size_of_the_page(shape: tuple[int, 
 
 def maps_with(places: list[tuple[int, int, int]]) -> NDArray[np.float32]:
     """Maps of a page of 128×256 with a digit at each (column, row, digit), of 24 pixels."""
-    maps = np.zeros((1, 16, 32, 64), np.float32)
+    maps = np.zeros((1, 16, 40, 72), np.float32)  # 128×256, and a margin on all sides
     maps[0, 0] = -9
-    for column, row, digit in places:
+    for column, row, digit in ((4 + column, 4 + row, digit) for column, row, digit in places):
         maps[0, 0, row, column] = 6
         maps[0, 1 + digit, row, column] = 12
         maps[0, 13:15, row, column] = 0
@@ -71,7 +71,7 @@ def test_peaks_become_spots_in_pixels_of_the_page() -> None:
     page = np.zeros((128, 256), np.float32)
 
     def network(ink: NDArray[np.float32]) -> NDArray[np.float32]:
-        return maps if ink.shape == (1, 1, 128, 256) else empty[:, :, : ink.shape[2] // 4, : ink.shape[3] // 4]
+        return maps if ink.shape == (1, 1, 160, 288) else empty[:, :, : ink.shape[2] // 4, : ink.shape[3] // 4]
 
     found = sorted(spots(page, network), key=lambda one: one.x)
     assert [int(one.probabilities.argmax()) for one in found] == [7, 3]
@@ -86,8 +86,8 @@ def test_a_loop_in_a_digit_is_no_digit() -> None:
     inner[0, 13:15] = np.log(0.5)
     page = np.zeros((128, 256), np.float32)
     both = maps.copy()
-    both[:, :, 18, 10] = inner[:, :, 18, 10]
-    found = spots(page, lambda ink: both if ink.shape[2] == 128 else np.full((1, 16, 4, 4), -9, np.float32))
+    both[:, :, 22, 14] = inner[:, :, 22, 14]
+    found = spots(page, lambda ink: both if ink.shape[2] == 160 else np.full((1, 16, 4, 4), -9, np.float32))
     assert [int(one.probabilities.argmax()) for one in found if one.presence > 0.5] == [6]
 
 

@@ -140,8 +140,8 @@ def scaled(page: Grey, factor: float, margin: int = 0) -> Grey:
 
 
 MARGIN, CLEAN = 16, 0.05
-"""Pixels of empty paper around a page whose edges are clean: at the very edge a 1 looks like the edge of a sheet. Ink, in
-0..1, that most of a clean edge has at most."""
+"""Pixels of empty paper around a page with clean edges: at the very edge a 1 looks like the edge of a sheet. Ink, in 0..1,
+that most of a clean edge has at most."""
 
 
 def _margin(page: Grey) -> int:
@@ -233,8 +233,8 @@ LEAST_PART, MOST_PART = 0.3, 2.2
 """Heights of a digit between two numbers of a line at least; between two digits of one number at most."""
 
 WIDENING = 3.0
-"""How fast the odds of a number going on fall with a blank's width by that of the row's other gaps. The network sees little
-more than the gap: on photos it takes numbers for one that stand closer than those that it learned from."""
+"""How fast the odds of a number going on fall with a blank's width by that of the row's other gaps. On photos the network
+takes numbers for one that stand closer than those that it learned from."""
 
 BLANK = 0.9
 """Heights of a digit from which a gap is a blank: points and commas need less."""
