@@ -6,7 +6,7 @@ before, for it knows digits of 15 to 68 pixels. What it says of each place becom
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import Any
 
 import cv2
@@ -140,8 +140,10 @@ def scaled(page: Grey, factor: float, margin: int = 0) -> Grey:
 
 
 MARGIN, CLEAN = 16, 0.05
-"""Pixels of empty paper around a page with clean edges: at the very edge a 1 looks like the edge of a sheet. Ink, in 0..1,
-that most of a clean edge has at most."""
+"""Pixels of empty paper around a page with clean edges: at the very edge a 1 looks like the edge of a sheet.
+
+And the ink, in 0..1, that most of a clean edge has at most.
+"""
 
 
 def _margin(page: Grey) -> int:
@@ -166,22 +168,40 @@ def spots(page: Grey, network: Callable[[Grey], Maps]) -> list[Spot]:
     for spot in found[:MOST_SPOTS]:
         if not any(_same(spot, other) for other in kept):
             kept.append(spot)
-    alone = [_less_than_whole(spot, kept) for spot in kept]
-    return sorted((spot for spot in alone if spot.presence > FAINTEST), key=lambda spot: -spot.presence)
+    whole = [_of_many(spot, kept) for spot in kept]
+    parts = [_of_one(spot, whole) for spot in whole]
+    return sorted((spot for spot in parts if spot.presence > FAINTEST), key=lambda spot: -spot.presence)
 
 
-def _less_than_whole(spot: Spot, others: Sequence[Spot]) -> Spot:
-    """A spot with its presence lowered by that of larger ones around it: the loop of a 6 is no zero."""
-    left, top, wide, high = spot.box
+def _of_many(spot: Spot, others: Sequence[Spot]) -> Spot:
+    """A spot with its presence lowered by that of smaller ones in it that stand side by side: a number is no digit."""
+    inner = [other for other in others if other.presence > STRONG and _within(other, spot)]
     rest = 1.0
-    for other in others:
-        left2, top2, wide2, high2 = other.box
-        if high < 0.75 * high2 or wide < 0.5 * wide2:
-            across = min(left + wide, left2 + wide2) - max(left, left2)
-            down = min(top + high, top2 + high2) - max(top, top2)
-            if across > 0.75 * wide and down > 0.75 * high and high < 0.9 * high2:
-                rest = min(rest, 1 - other.presence)
-    return spot if rest == 1 else replace(spot, probabilities=spot.probabilities * np.float32(rest))
+    for one, other in combinations(inner[:20], 2):
+        level = abs(one.y - other.y) < 0.5 * min(one.height, other.height)
+        if level and abs(one.x - other.x) > 0.7 * max(one.breadth, other.breadth):
+            rest = min(rest, (1 - one.presence) * (1 - other.presence))
+    return _less(spot, rest)
+
+
+def _of_one(spot: Spot, others: Sequence[Spot]) -> Spot:
+    """A spot with its presence lowered by that of a larger one around it: the loop of a 6 is no zero."""
+    return _less(spot, min((1 - other.presence for other in others if _within(spot, other)), default=1.0))
+
+
+def _less(spot: Spot, share: float) -> Spot:
+    return spot if share == 1 else replace(spot, probabilities=spot.probabilities * np.float32(share))
+
+
+def _within(inner: Spot, outer: Spot) -> bool:
+    """Whether most of a spot lies within a larger one."""
+    left, top, wide, high = inner.box
+    left2, top2, wide2, high2 = outer.box
+    if high > 0.9 * high2 or (high > 0.75 * high2 and wide > 0.5 * wide2):
+        return False
+    across = min(left + wide, left2 + wide2) - max(left, left2)
+    down = min(top + high, top2 + high2) - max(top, top2)
+    return across > 0.75 * wide and down > 0.75 * high
 
 
 def _peaks(maps: Maps, factor: float, margin: int) -> Iterator[Spot]:
@@ -232,9 +252,11 @@ WIDEST_GAP = 2.6
 LEAST_PART, MOST_PART = 0.3, 2.2
 """Heights of a digit between two numbers of a line at least; between two digits of one number at most."""
 
-WIDENING = 3.0
-"""How fast the odds of a number going on fall with a blank's width by that of the row's other gaps. On photos the network
-takes numbers for one that stand closer than those that it learned from."""
+WIDENING = 1.5
+"""How fast the odds of a number going on fall with a blank's width by that of the row's other gaps.
+
+On photos the network takes numbers for one that stand closer than those that it learned from.
+"""
 
 BLANK = 0.9
 """Heights of a digit from which a gap is a blank: points and commas need less."""
