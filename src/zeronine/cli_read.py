@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 import typer
 
 from zeronine.errors import ImageError, RuleError
+from zeronine.files import replaced
 
 if TYPE_CHECKING:
     from zeronine.form import Entry
@@ -227,9 +228,8 @@ def _rows(table: str | None, columns: Sequence[str]) -> Iterator[Any]:
     writer.writerow(columns)
     yield writer.writerows
     if isinstance(file, io.StringIO):
-        from zeronine.overlay import written
-
-        written(Path(table), file.getvalue())
+        with replaced(Path(table)) as temporary:
+            temporary.write_text(file.getvalue(), encoding="utf-8")
         typer.echo(f"{table} written", err=True)
 
 
@@ -240,14 +240,16 @@ def form_draw(
 ) -> None:
     """Help to make a template: find the boxes of a blank form, and write a web page to draw and name its fields."""
     from zeronine.form import Template, editor, suggested
-    from zeronine.overlay import written
 
     fields = suggested(blank)
     page, template = out or blank.with_suffix(".html"), blank.with_suffix(".json")
-    written(page, editor(blank, fields))
+    with replaced(page) as temporary:
+        temporary.write_text(editor(blank, fields), encoding="utf-8")
     typer.echo(f"{page}: open it in a browser, draw and name the fields, save the template beside {blank.name}")
     if template.exists():
         typer.echo(f"{template} is there already and stays as it is")
     elif fields:
-        written(template, json.dumps(Template(blank, tuple(fields)).as_dict(), indent=2) + "\n")
+        with replaced(template) as temporary:
+            text = json.dumps(Template(blank, tuple(fields)).as_dict(), indent=2)
+            temporary.write_text(text + "\n", encoding="utf-8")
         typer.echo(f"{template}: the {len(fields)} empty boxes that were found, as a template to begin with")

@@ -1,12 +1,12 @@
 """A picture with what was read drawn on it. Knows Numbers and how to draw; reads nothing."""
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from zeronine.files import replaced
 from zeronine.image import Source, load_pixels
 from zeronine.numbers import Box, Number
 
@@ -76,16 +76,5 @@ def _pixels(box: Box, size: tuple[int, int], top: int) -> tuple[float, float, fl
 
 def save(picture: Image.Image, path: Path) -> None:
     """Write a picture as PNG, whole or not at all."""
-    packed = io.BytesIO()
-    picture.save(packed, "PNG")
-    written(path, packed.getvalue())
-
-
-def written(path: Path, content: str | bytes) -> None:
-    """Write a file, whole or not at all."""
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replaced(path) as temporary:
+        picture.save(temporary, "PNG")

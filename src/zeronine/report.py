@@ -22,8 +22,9 @@ from PIL import Image
 
 from zeronine.errors import DataError, MissingExtra, RecipeError
 from zeronine.evaluate import Evaluation, evaluate
+from zeronine.files import replaced
 from zeronine.train import predicted_split
-from zeronine.train.run import Run, replaced
+from zeronine.train.run import Run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

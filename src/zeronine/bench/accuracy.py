@@ -503,7 +503,7 @@ def write(text: str, path: Path) -> Path:
     Raises:
         MissingExtra: PyTorch is not installed.
     """
-    from zeronine.train.run import replaced
+    from zeronine.files import replaced
 
     with replaced(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")

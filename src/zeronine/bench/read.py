@@ -26,6 +26,7 @@ from zeronine import data as datasets
 from zeronine.bench.environment import RAPIDOCR, peers_environment
 from zeronine.bench.rounds import SCRIPTS, Comparison, Say, last_line, machine, silent
 from zeronine.errors import DataError, MissingExtra, ZeronineError
+from zeronine.files import replaced
 from zeronine.reader import Reader
 from zeronine.train.compose import LEVELS, Composer
 from zeronine.train.loop import digit_bytes
@@ -365,9 +366,8 @@ def draw_coverage(ours: Mapping[str, Sequence[tuple[Sheet, Read]]], path: Path) 
     axes.grid(alpha=0.3)
     if axes.lines:
         axes.legend()
-    temporary = path.with_name(f".{path.name}.part")
-    figure.savefig(temporary, format="png", dpi=120)
-    temporary.replace(path)
+    with replaced(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=120)
     return path
 
 

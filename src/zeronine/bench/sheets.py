@@ -86,7 +86,7 @@ def draw_wrong(reader: Reader, readings: Mapping[str, Reading], folder: str | Pa
     Raises:
         MissingExtra: PyTorch is not installed.
     """
-    from zeronine.train.run import replaced
+    from zeronine.files import replaced
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -118,7 +118,7 @@ def draw_coverage(readings: Mapping[str, Reading], path: str | Path) -> Path:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise MissingExtra("train", "Matplotlib") from error
-    from zeronine.train.run import replaced
+    from zeronine.files import replaced
 
     figure = Figure(figsize=(7, 4.5), dpi=120, layout="constrained")
     axes = figure.add_subplot(xlabel="answered, % of the pictures, the surest first", ylabel="wrong, % of the answers")
@@ -140,7 +140,7 @@ def _curve(axes: "Axes", name: str, confidence: np.ndarray, right: np.ndarray) -
 
 
 def _write_list(mistakes: Mapping[str, Sequence[Wrong]], path: Path) -> Path:
-    from zeronine.train.run import replaced
+    from zeronine.files import replaced
 
     with replaced(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)

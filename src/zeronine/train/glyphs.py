@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from zeronine.train.run import replaced
+from zeronine.files import replaced
 
 LETTERS = "ACEFHKMNPRUVWXYacdefhkmnpuvwx"
 """Those that are not written like a digit. Left out: BDGIJLOQSTZ bgijloqrstyz."""

@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 
 from zeronine.data import Dataset, Split
 from zeronine.errors import MissingExtra, RecipeError
-from zeronine.train.run import Progress, Run, describe, hardware, replaced, versions
+from zeronine.files import replaced
+from zeronine.train.run import Progress, Run, describe, hardware, versions
 from zeronine.train.settings import override
 from zeronine.train.tutorials import (
     TUTORIALS,

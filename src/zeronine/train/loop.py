@@ -25,11 +25,12 @@ from torch.nn.parallel import DistributedDataParallel
 
 from zeronine.data import Dataset, Split
 from zeronine.errors import ModelError, RecipeError
+from zeronine.files import replaced
 from zeronine.formats import DIGITS
 from zeronine.train import synthesis
 from zeronine.train.networks import Convnet, Doubt, Ensemble
 from zeronine.train.recipes import RECIPES, Settings
-from zeronine.train.run import Progress, Run, describe, hardware, replaced, versions
+from zeronine.train.run import Progress, Run, describe, hardware, versions
 from zeronine.train.settings import override
 from zeronine.train.state import AdamW, State, best_device, computes_bfloat16, processes, seeded, start
 

@@ -24,11 +24,12 @@ from torch.utils.data import Dataset as Indexed
 
 from zeronine.data import Dataset, Split
 from zeronine.errors import ModelError, RecipeError
+from zeronine.files import replaced
 from zeronine.formats import DIGITS
 from zeronine.train.compose import Composer, Page
 from zeronine.train.loop import digit_bytes, layers_of
 from zeronine.train.real import bent, real_pages
-from zeronine.train.run import Progress, Run, describe, hardware, replaced, versions
+from zeronine.train.run import Progress, Run, describe, hardware, versions
 from zeronine.train.settings import override
 from zeronine.train.spotting import Spotter, losses, targets
 from zeronine.train.state import State, best_device, computes_bfloat16, start

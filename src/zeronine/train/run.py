@@ -8,8 +8,7 @@ import csv
 import json
 import os
 import platform
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 
 from zeronine.data import Dataset
 from zeronine.errors import RecipeError
+from zeronine.files import replaced
 
 Progress = Callable[[int, int, Mapping[str, float]], None]
 """Called with steps done, steps in all, and the running figures."""
@@ -142,17 +142,6 @@ def _difference(name: str, present: Any, wanted: Any) -> str:
         keys = [key for key in {**present, **wanted} if present.get(key) != wanted.get(key)]
         return "; ".join(_difference(f"{name}.{key}", present.get(key), wanted.get(key)) for key in keys)
     return f"{name} {present}, now {wanted}"
-
-
-@contextmanager
-def replaced(path: Path) -> Iterator[Path]:
-    """A temporary name beside ``path`` to write to; renamed to it when the block ends well, else removed."""
-    temporary = path.with_name(f".{os.getpid()}.{path.stem}.part{path.suffix}")
-    try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def describe(dataset: Dataset, target: str | None, digits: bool, counts: Mapping[str, int]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import torch
 from torch import distributed, nn
 from torch.optim.swa_utils import AveragedModel
 
-from zeronine.train.run import replaced
+from zeronine.files import replaced
 
 
 class Optimisation(Protocol):

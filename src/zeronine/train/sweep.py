@@ -23,7 +23,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from zeronine.data import Dataset
 from zeronine.errors import RecipeError
-from zeronine.train.run import Progress, replaced
+from zeronine.files import replaced
+from zeronine.train.run import Progress
 from zeronine.train.space import Space, Value, named, search_space, text_of
 from zeronine.train.study import HEARTBEAT, Plan, address, begin, load, opened, quiet, shown
 from zeronine.train.trials import Worker, material, parameters, side_by_side
