@@ -209,7 +209,7 @@ def _exponents(rows: Sequence[Examined]) -> tuple[float, float]:
 
 
 def _confidence(pages: Composer, networks: Networks) -> tuple[float, float]:
-    """Factor and offset of the logit of a whole number's probability, by log loss; on hard pictures, as real ones are."""
+    """Factor and offset of the logit of a whole number's probability, by log loss; on hard pictures, as real ones."""
     chances, right = [], []
     for number in range(LINES):
         random = np.random.default_rng([2, number])
