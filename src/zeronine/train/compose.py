@@ -239,11 +239,32 @@ class Composer:
 
     def _digit(self, digit: int, writer: Hand, random: Random) -> Bytes:
         """The ink of a digit, cut to its box, HEIGHT pixels high, by the hand that writes."""
-        if random.random() < writer.drawn and digit in FORMS:
-            index = writer.forms.setdefault(digit, int(random.integers(len(FORMS[digit]))))
-            return _stroked(hand_of_form(FORMS[digit][index], random), writer, random)
+        if random.random() < writer.drawn:
+            forms = FORMS[digit] + JOINED_UP.get(digit, ()) * 2
+            index = writer.forms.setdefault(digit, int(random.integers(len(forms))))
+            return _stroked(hand_of_form(forms[index], random), writer, random)
         of = self._of[digit]
         return _repenned(self._images[of[random.integers(len(of))]], writer, random)
+
+
+JOINED_UP: dict[int, tuple[str, ...]] = {
+    0: (
+        "80,8 50,0 15,25 5,65 40,100 80,75 90,30 60,5 45,18 70,28 100,12",
+        "60,20 35,10 50,0 75,10 90,45 70,90 30,100 5,65 15,20 50,2",
+        "70,0 30,5 5,50 35,100 80,70 75,20 50,5 65,15 95,0",
+        "45,25 60,5 30,5 5,45 25,95 70,95 95,50 75,10 50,0",
+    ),
+    1: (
+        "0,80 45,45 75,10 60,0 45,25 40,70 50,100",
+        "0,95 50,45 80,8 65,0 48,30 45,100",
+        "0,60 40,35 70,5 55,0 42,30 35,70 50,98 80,90",
+        "0,70 85,0 ^ 55,100",
+        "0,85 90,0 ^ 45,100",
+        "0,60 75,0 ^ 25,100",
+        "0,45 80,0 ^ 10,100",
+    ),
+}
+"""Zeros and ones as joined-up writers of amounts make them: with a loop, or an upstroke as long as the downstroke."""
 
 
 @dataclass
@@ -452,6 +473,8 @@ def _sign(sheet: Sheet, place: Cursor, sign: str, random: Random) -> None:
     match sign:
         case ".":
             lines, wide = [[(0.05, -0.02), (0.07 + jitter[0], jitter[1])]], 0.12
+            if random.random() < 0.3:  # a tick
+                lines = [[(0.08, -float(random.uniform(0.05, 0.3))), (0.08 + 3 * jitter[2], 0.05 + jitter[3])]]
         case ",":
             lines, wide = [[(0.1, -0.06), (0.1 + jitter[0], 0.05), (0.0 + jitter[1], 0.2 + jitter[2])]], 0.14
         case "'":
