@@ -280,9 +280,19 @@ def lines(found: Sequence[Spot]) -> list[Line]:
     faint = [spot for spot in found if spot.presence < STRONG]
     result = []
     for number in _in_order(numbers, turned):
-        joined = [*number, *(spot for spot in faint if _joins(spot, number, turned))]
+        joined = _without_marks([*number, *(spot for spot in faint if _joins(spot, number, turned))])
         result.append(Line(tuple(sorted(joined, key=lambda spot: turned[id(spot)][0])), float(np.rad2deg(angle))))
     return result
+
+
+def _without_marks(number: list[Spot]) -> list[Spot]:
+    """A number without what is much smaller than its digits: points, commas and dashes that look like digits."""
+    height = float(np.median([spot.height for spot in number if spot.presence >= STRONG]))
+    return [spot for spot in number if max(spot.height, spot.width) > MARK * height]
+
+
+MARK = 0.45
+"""Heights of a number's digits from which a spot may be one of them: small zeros at the end have a half."""
 
 
 def whole_line(found: Sequence[Spot]) -> Line | None:
