@@ -754,7 +754,9 @@ def _shade(size: tuple[int, int], random: Random) -> Grey:
     rows, columns = np.mgrid[-0.5 : 0.5 : size[0] * 1j, -0.5 : 0.5 : size[1] * 1j].astype(np.float32)
     along = rows * np.float32(np.sin(angle)) + columns * np.float32(np.cos(angle)) - np.float32(place)
     soft = np.float32(np.exp(random.uniform(np.log(0.05), np.log(1.5))))
-    return np.asarray(1 - np.float32(random.uniform(0.1, 0.6)) / (1 + np.exp(-along * 4 / soft)), np.float32)
+    return np.asarray(
+        1 - np.float32(random.uniform(0.1, 0.6)) / (1 + np.exp((-along * 4 / soft).clip(-60, 60))), np.float32
+    )
 
 
 def _blurred(grey: Grey, random: Random) -> Grey:
