@@ -32,6 +32,16 @@ def test_it_recognises(plain: Path, tmp_path: Path) -> None:
     assert result.stderr == ""
 
 
+def test_it_reads_a_page_and_helps_with_a_form(plain: Path, tmp_path: Path) -> None:
+    pages = ROOT / "docs" / "read"
+    command = [str(plain / "zeronine"), "read", "--json", "--pattern", r"\d{5}", str(pages / "cheque.jpg")]
+    result = subprocess.run(command, check=True, capture_output=True, text=True, cwd=tmp_path)
+    assert [number["text"] for number in json.loads(result.stdout)["numbers"]] == ["48750"]
+    draw = [str(plain / "zeronine"), "form", "draw", str(pages / "form.png"), "--out", str(tmp_path / "form.html")]
+    subprocess.run(draw, check=True, capture_output=True, text=True, cwd=tmp_path)
+    assert (tmp_path / "form.html").stat().st_size > 10_000
+
+
 def test_it_is_small(plain: Path) -> None:
     packages = next((plain.parent / "lib").glob("python*")) if (plain.parent / "lib").exists() else plain.parent / "Lib"
     without_pip = [path for path in packages.rglob("*") if path.is_file() and "/pip" not in path.as_posix()]
