@@ -24,7 +24,7 @@ from zeronine.numbers import Calibration, Networks, found, piece, read_page
 from zeronine.page import Spot, ink
 from zeronine.reader import Reader
 from zeronine.train.compose import LEVELS, Composer, Page, Placed
-from zeronine.train.pages import composer, trained_pages
+from zeronine.train.pages import PAGE, composer, trained_pages
 from zeronine.train.run import Run
 from zeronine.train.write_onnx import write_onnx
 
@@ -266,6 +266,10 @@ def _card(run: Run, name: str, model: Path) -> dict[str, Any]:
 def readme(card: dict[str, Any]) -> str:
     """The README of a model folder, all of it from ``card.json``."""
     settings = ", ".join(f"{name} {value}" for name, value in card["settings"].items())
+    usual = json.loads(json.dumps(asdict(PAGE.settings)))
+    other = {name: value for name, value in card["settings"].items() if value != usual[name]}
+    sets = "".join(f" --set {name}={value}" for name, value in other.items() if not isinstance(value, list))
+    before = f"    zeronine train {card['recipe']} --out {other['start']}\n" if other.get("start") else ""
     text = f"""# {card["name"]}
 
 A network that finds handwritten digits on a page, as a model folder of Zeronine: `model.onnx`, `card.json` with all
@@ -284,7 +288,7 @@ or `Reader(page="{card["name"]}")`.
 
 ## To make it again
 
-    zeronine train {card["recipe"]} --seed {card["seed"]} --out run
+{before}    zeronine train {card["recipe"]} --seed {card["seed"]}{sets} --out run
     zeronine export run --out {card["name"]}
 """
     return text + (_measured_table(card["measured"]) if card.get("measured") else "")
