@@ -79,11 +79,13 @@ class Read:
         numbers: in reading order.
         seconds: that it took.
         confidence: probability, 0..1, that all of it is right; 0 where the tool does not say.
+        refused: what it would have said with those that it refuses; None where it refuses none.
     """
 
     numbers: tuple[str, ...]
     seconds: float
     confidence: float = 0.0
+    refused: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,8 @@ class Score:
 
     Attributes:
         count: pictures.
-        exact: pictures with every number right and nothing else.
+        exact: pictures with every number right and nothing else; what is refused is not said.
+        forced: likewise, if nothing were refused.
         edits: digits to be changed, added or left out, in all.
         digits: that are written, in all.
         false_numbers: numbers that are not there, in all.
@@ -101,6 +104,7 @@ class Score:
 
     count: int
     exact: int
+    forced: int
     edits: int
     digits: int
     false_numbers: int
@@ -160,21 +164,32 @@ def bench_read(plan: Plan, say: Say = silent) -> tuple[Comparison, dict[str, lis
                     ours[name] = list(zip(made.sheets, answers, strict=True))
     missing = [name for name in plan.sets if name not in sets]
     notes = [COUNTED, *([f"not at hand: {', '.join(missing)}"] if missing else [])]
-    columns = ("set", "reader", "exact", "character errors", "false numbers a page", "ms a page")
+    columns = (
+        "set",
+        "reader",
+        "exact",
+        "if none were refused",
+        "character errors",
+        "false numbers a page",
+        "ms a page",
+    )
     table = Comparison(columns, tuple(rows), tuple(notes), {"sets": figures, **begun})
     return table, ours
 
 
 COUNTED = (
-    "exact: every number of the picture right and nothing else; on cheques and composed pictures, which hold one "
-    "number, all that is read is joined; of all texts only the digits count; ms: median, models loaded before"
+    "exact: every number of the picture right and nothing else, what is refused left out; on cheques and composed "
+    "pictures, which hold one number, all that is read is joined; of all texts only the digits count; ms: median, "
+    "models loaded before"
 )
 
 
 def _cells(score: Score) -> tuple[str, ...]:
     errors = f"{100 * score.edits / score.digits:.1f} %" if score.digits else "–"
-    share = f"{100 * score.exact / score.count:.1f} % ({score.exact} of {score.count})"
-    return share, errors, f"{score.false_numbers / score.count:.2f}", f"{1000 * score.seconds:.0f}"
+    exact, forced = (
+        f"{100 * right / score.count:.1f} % ({right} of {score.count})" for right in (score.exact, score.forced)
+    )
+    return exact, forced, errors, f"{score.false_numbers / score.count:.2f}", f"{1000 * score.seconds:.0f}"
 
 
 def _limited(made: Sheets, limit: int | None) -> Sheets:
@@ -187,15 +202,22 @@ def _limited(made: Sheets, limit: int | None) -> Sheets:
 
 def scored(made: Sheets, answers: Sequence[Read]) -> Score:
     """How answers compare with what is written."""
-    exact = edits = false_numbers = 0
+    exact = forced = edits = false_numbers = 0
     for sheet, answer in zip(made.sheets, answers, strict=True):
-        said = ("".join(answer.numbers),) if made.one and answer.numbers else answer.numbers
+        said = _joined(answer.numbers, made.one)
+        every = said if answer.refused is None else _joined(answer.refused, made.one)
         exact += Counter(said) == Counter(sheet.numbers)
+        forced += Counter(every) == Counter(sheet.numbers)
         edits += distance(" ".join(said), " ".join(sheet.numbers))
         false_numbers += sum((Counter(said) - Counter(sheet.numbers)).values())
     digits = sum(len(" ".join(sheet.numbers)) for sheet in made.sheets)
     seconds = float(np.median([answer.seconds for answer in answers]))
-    return Score(len(answers), exact, edits, digits, false_numbers, seconds)
+    return Score(len(answers), exact, forced, edits, digits, false_numbers, seconds)
+
+
+def _joined(numbers: tuple[str, ...], one: bool) -> tuple[str, ...]:
+    """What is read on a picture; as one number where there is just one on it."""
+    return ("".join(numbers),) if one and numbers else numbers
 
 
 def distance(one: str, other: str) -> int:
@@ -311,10 +333,11 @@ def _tools(plan: Plan, stack: ExitStack, say: Say) -> dict[str, Tool]:
 def _ours(reader: Reader, sheet: Sheet) -> Read:
     """What ours says; numbers that it rejects are not said."""
     started = time.perf_counter()
-    numbers = [number for number in reader.read(sheet.path) if not number.rejected]
+    every = reader.read(sheet.path)
     seconds = time.perf_counter() - started
+    numbers = [number for number in every if not number.rejected]
     confidence = float(np.prod([number.confidence for number in numbers])) if numbers else 0.0
-    return Read(tuple(number.text for number in numbers), seconds, confidence)
+    return Read(tuple(number.text for number in numbers), seconds, confidence, tuple(number.text for number in every))
 
 
 def _tesseract(sheet: Sheet, one: bool) -> Read:
