@@ -94,8 +94,8 @@ def test_a_form_becomes_a_table_with_what_needs_review(tmp_path: Path) -> None:
     rows = list(csv.DictReader(table.read_text().splitlines()))
     assert status == 1
     assert "no scan of form.png" in err
-    assert [row["reading"] for row in rows] == ["008315", "016904", ""]
-    assert rows[2]["review"] == "not this form"
+    assert [row["year"] for row in rows] == ["2026", "2026", ""]
+    assert [row["review"] for row in rows] == ["", "reading", "not this form"]
     _, out, _ = run("read", "--form", str(PAGES / "form.json"), scans[0], "--json")
     assert json.loads(out)["fields"]["year"]["text"] == "2026"
     _, out, _ = run("read", "--form", str(PAGES / "form.json"), scans[0], "--overlay", str(tmp_path / "seen"))

@@ -101,7 +101,7 @@ def slanted() -> Image.Image:
 def hard() -> Image.Image:
     """What it does not read well: digits written over one another, a letter that looks like a digit."""
     paper = blank(200, 620)
-    lines = [("3858", 40.0, 140.0, hand(80, 0.2, 0.12, -0.28)), ("506", 390.0, 135.0, hand(60, 0.0, 0.16, -0.22))]
+    lines = [("3858", 40.0, 140.0, hand(80, 0.2, 0.12, -0.36)), ("506", 390.0, 135.0, hand(60, 0.0, 0.16, -0.22))]
     return lit(on_paper(written((200, 620), lines, 2), BLACK, paper), 3)
 
 
