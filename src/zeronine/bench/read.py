@@ -368,7 +368,7 @@ def _numbers(words: Sequence[str]) -> tuple[str, ...]:
 
 
 def draw_coverage(ours: Mapping[str, Sequence[tuple[Sheet, Read]]], path: Path) -> Path:
-    """Draw for each set the share of errors among the surest pictures, by how many are answered.
+    """Draw for each set with numbers the share of errors among the surest pictures, by how many are answered.
 
     Raises:
         MissingExtra: Matplotlib is not installed.
@@ -380,6 +380,8 @@ def draw_coverage(ours: Mapping[str, Sequence[tuple[Sheet, Read]]], path: Path) 
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.subplots()
     for name, answers in ours.items():
+        if not any(sheet.numbers for sheet, _ in answers):
+            continue  # whatever is read there is wrong
         told = [(read.confidence, "".join(read.numbers) == "".join(sheet.numbers)) for sheet, read in answers]
         said = sorted((one for one in told if one[0] > 0), key=lambda one: -one[0])
         if said:
