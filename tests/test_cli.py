@@ -211,9 +211,11 @@ def test_the_exported_names() -> None:
         "ImageError",
         "MissingExtra",
         "ModelError",
+        "Number",
         "Prediction",
         "Reader",
         "RecipeError",
+        "RuleError",
         "ZeronineError",
         "digit_image",
     ]
