@@ -160,20 +160,21 @@ def _read_forms(
         for name in names:
             source = sys.stdin.buffer.read() if name == "-" else name
             try:
-                entries: list[Entry] = forms.read(source)
+                page = forms.laid(source)
             except ImageError as error:
                 clean = False
                 _say(name, str(error), error.reason, as_json, "fields")
                 if table is not None:
                     write([[name, *[""] * len(fields), "", error.reason]])
                 continue
+            entries = forms.fields(page)
             clean &= not any(entry.doubtful for entry in entries)
             _print_form(name, entries, as_json, table is not None, write)
             if overlay is not None:
                 from zeronine.form import located
 
                 numbers = [located(entry, field) for entry, field in zip(entries, template.fields, strict=True)]
-                _draw(forms.laid(source), [number for number in numbers if number], overlay, name)
+                _draw(page, [number for number in numbers if number], overlay, name)
     return clean
 
 

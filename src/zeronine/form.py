@@ -182,7 +182,10 @@ class FormReader:
         Raises:
             ImageError: it cannot be read, or is no scan of this form.
         """
-        page = self.laid(source)
+        return self.fields(self.laid(source))
+
+    def fields(self, page: Grey) -> list[Entry]:
+        """The fields of a scan that is laid on the blank form already, see ``laid``."""
         written = (ink(page) - self._printed).clip(0, 1)
         return [Entry(field.name, self._number(written, field)) for field in self._template.fields]
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from zeronine.image import Source, page_grey
 from zeronine.lattice import readings
-from zeronine.page import Grey, Line, Maps, Spot, ink, lines, skew, spots, whole_line
+from zeronine.page import STRONG, Grey, Line, Maps, Spot, ink, lines, skew, spots, whole_line
 from zeronine.rules import Rule
 
 Box = tuple[float, float, float, float]
@@ -256,7 +256,7 @@ CLEAR, ENOUGH = 0.82, 3
 def _looked(page: View, networks: Networks) -> tuple[View, list[Spot], float]:
     """A page with its skew taken out where it is steep, its spots, and how much speaks for them."""
     seen = found(page.ink, networks)
-    strong = [spot for spot in seen if spot.presence > 0.3]
+    strong = [spot for spot in seen if spot.presence > STRONG]
     degrees = float(np.rad2deg(skew(strong))) if len(strong) >= ENOUGH else 0.0
     if abs(degrees) > STEEP:
         page = page.turned(degrees)
@@ -266,7 +266,7 @@ def _looked(page: View, networks: Networks) -> tuple[View, list[Spot], float]:
 
 def _doubtful(seen: Sequence[Spot]) -> bool:
     """Whether there are digits enough to tell which way is up, and they are not clear."""
-    likely = [float(spot.probabilities.max()) for spot in seen if spot.presence > 0.3]
+    likely = [float(spot.probabilities.max()) for spot in seen if spot.presence > STRONG]
     return len(likely) >= ENOUGH and float(np.mean(likely)) < CLEAR
 
 

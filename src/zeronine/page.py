@@ -195,13 +195,18 @@ def _less(spot: Spot, share: float) -> Spot:
 
 def _within(inner: Spot, outer: Spot) -> bool:
     """Whether most of a spot lies within a larger one."""
-    left, top, wide, high = inner.box
-    left2, top2, wide2, high2 = outer.box
+    wide, high, wide2, high2 = inner.width, inner.height, outer.width, outer.height
     if high > 0.9 * high2 or (high > 0.75 * high2 and wide > 0.5 * wide2):
         return False
-    across = min(left + wide, left2 + wide2) - max(left, left2)
-    down = min(top + high, top2 + high2) - max(top, top2)
+    across, down = _overlap(inner, outer)
     return across > 0.75 * wide and down > 0.75 * high
+
+
+def _overlap(one: Spot, other: Spot) -> tuple[float, float]:
+    """Width and height in pixels of what two boxes have in common; 0 or less where they are apart."""
+    left, top, wide, high = one.box
+    left2, top2, wide2, high2 = other.box
+    return min(left + wide, left2 + wide2) - max(left, left2), min(top + high, top2 + high2) - max(top, top2)
 
 
 def _peaks(maps: Maps, factor: float, margin: int) -> Iterator[Spot]:
@@ -232,13 +237,10 @@ def _same(one: Spot, other: Spot) -> bool:
 
 def conflict(one: Spot, other: Spot) -> bool:
     """Whether two spots claim the same ink, so that only one can be a digit."""
-    left, top, wide, high = one.box
-    left2, top2, wide2, high2 = other.box
-    across = min(left + wide, left2 + wide2) - max(left, left2)
-    down = min(top + high, top2 + high2) - max(top, top2)
+    across, down = _overlap(one, other)
     if across <= 0 or down <= 0:
         return False
-    share = across * down / max(min(wide * high, wide2 * high2), 1e-6)
+    share = across * down / max(min(one.width * one.height, other.width * other.height), 1e-6)
     apart = abs(one.x - other.x) / max(min(one.breadth, other.breadth), 1e-6)
     return share > 0.55 and apart < 0.75
 

@@ -22,9 +22,6 @@ Bytes = NDArray[np.uint8]
 HEIGHT = 80
 """Pixels of the height that a digit is drawn in, before it is put on the page."""
 
-PUNCTUATION = ".,-=/:"
-"""What is written inside or at the end of numbers and is no digit."""
-
 
 @dataclass(frozen=True)
 class Placed:

@@ -414,12 +414,7 @@ def _epoch(
         if teacher is not None:
             target = teacher.targets(pixels, functional.one_hot(target, logits.shape[1]), batch, mixed)
         loss = functional.cross_entropy(logits.float(), target, label_smoothing=settings.label_smoothing)
-        state.optimizer.zero_grad()
-        loss.backward()
-        state.optimizer.step()
-        state.schedule.step()
-        if state.average:
-            state.average.update_parameters(state.network)
+        state.learn(loss)
         losses += torch.stack([loss.detach(), (logits.argmax(1) == labels[batch]).float().mean()])
         if rank == 0 and (step % 20 == 0 or step == steps - 1):
             loss_so_far, accuracy = (losses / (step + 1)).tolist()

@@ -324,12 +324,7 @@ def _epoch(state: State, batches: Iterable[Any], steps: int, progress: Progress 
             maps = state.network(pages)
         parts = losses(maps.float(), wanted.to(device))
         loss = parts["middle"] + parts["digit"] + BOX_SHARE * parts["box"] + ON_SHARE * parts["on"]
-        state.optimizer.zero_grad()
-        loss.backward()
-        state.optimizer.step()
-        state.schedule.step()
-        if state.average:
-            state.average.update_parameters(state.network)
+        state.learn(loss)
         for name, part in {"loss": loss, **parts}.items():
             sums[name] = sums.get(name, 0.0) + float(part.detach())
         if progress and (step % 10 == 0 or step == steps):

@@ -56,6 +56,15 @@ class State:
     history: list[dict[str, float]]
     seconds: float
 
+    def learn(self, loss: torch.Tensor) -> None:
+        """One step down a loss; the average follows."""
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        self.schedule.step()
+        if self.average:
+            self.average.update_parameters(self.network)
+
     def save(self, path: Path) -> None:
         """Write a checkpoint; a kill leaves the one before."""
         state = {
