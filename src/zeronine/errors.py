@@ -39,3 +39,7 @@ class MissingExtra(ZeronineError):
 
 class RuleError(ZeronineError):
     """A pattern, lexicon, check digit or form template is damaged or unknown; the message says which."""
+
+
+class ServiceError(ZeronineError):
+    """A service that would be unsafe as it is asked for, or cannot start."""
