@@ -43,3 +43,7 @@ class RuleError(ZeronineError):
 
 class ServiceError(ZeronineError):
     """A service that would be unsafe as it is asked for, or cannot start."""
+
+
+class StoreError(ZeronineError):
+    """A store of corrections that cannot be opened, read or written, or a correction that does not fit into one."""
