@@ -94,7 +94,7 @@ class Settings:
         """
         if not is_loopback(self.host) and not self.token:
             raise ServiceError(
-                f"{self.host} is reached from other machines: set a token (--token or ZERONINE_TOKEN), or bind 127.0.0.1"
+                f"{self.host} is reached from other machines: set a token, --token or ZERONINE_TOKEN, or bind 127.0.0.1"
             )
         if self.token and (len(self.token) < LEAST_TOKEN or not self.token.isascii() or not self.token.isprintable()):
             raise ServiceError(
@@ -115,7 +115,8 @@ class Settings:
         """
         if self.token and not self.allow_hosts:
             return frozenset()
-        return frozenset(name.lower() for name in (*LOOPBACK, self.host, *self.allow_hosts))
+        own = f"[{self.host}]" if ":" in self.host else self.host
+        return frozenset(name.lower() for name in (*LOOPBACK, own, *self.allow_hosts))
 
 
 def is_loopback(host: str) -> bool:
