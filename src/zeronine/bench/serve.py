@@ -45,7 +45,8 @@ function request()
 end
 function done(summary, latency)
   local wrong = summary.errors.status + summary.errors.connect + summary.errors.read + summary.errors.write
-  print(string.format("zeronine %%d %%d %%d %%f %%f", summary.requests, wrong + summary.errors.timeout, summary.duration,
+  print(string.format("zeronine %%d %%d %%d %%f %%f",
+    summary.requests, wrong + summary.errors.timeout, summary.duration,
     latency:percentile(50), latency:percentile(99)))
 end
 """
@@ -86,12 +87,13 @@ class Load:
     def lines(self) -> list[str]:
         """The same for people."""
         asked = f"{self.rate:.0f}/s asked for" if self.rate else "as fast as it goes"
-        held = [self.memory[place * (len(self.memory) - 1) // 10] for place in range(11)] if self.memory else []
+        each = 1e6 * self.processor / max(self.answers, 1)
+        held = [self.memory[place * (len(self.memory) - 1) // 10] for place in range(11)]
         return [
-            f"{asked}, {self.seconds:.0f} s, client {self.client}: {self.speed:,.0f} predictions/s, p50 {self.median:.1f} ms, "
-            f"p99 {self.slowest:.1f} ms, {self.errors} errors, {1e6 * self.processor / max(self.answers, 1):.0f} µs of "
-            "processor time each",
-            f"memory, MiB: {' '.join(f'{one:.0f}' for one in held)}",
+            f"{asked}, client {self.client}, {self.seconds:.0f} s: {self.speed:,.0f} predictions/s",
+            f"errors: {self.errors}; waits: p50 {self.median:.1f} ms, p99 {self.slowest:.1f} ms",
+            f"the service computed {each:.0f} µs for each",
+            f"its memory, MiB: {' '.join(f'{one:.0f}' for one in held)}",
         ]
 
 
@@ -128,7 +130,7 @@ def measure(
 
 
 def drawn(side: int) -> list[bytes]:
-    """The ten digits as PNG files of so many pixels: white on black, 28 as a digit image, others as they are drawn."""
+    """The ten digits as PNG files of so many pixels: white on black, 28 as a digit image, 280 as drawn."""
     found = []
     for digit in range(10):
         canvas = np.zeros((280, 280), np.uint8)
@@ -208,12 +210,7 @@ def _with_wrk(port: int, pictures: Sequence[bytes], connections: int, rate: floa
 
 
 def _with_python(port: int, pictures: Sequence[bytes], connections: int, rate: float, seconds: float) -> Result:
-    try:
-        from uvloop import new_event_loop
-    except ImportError:
-        from asyncio import new_event_loop
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        return runner.run(_Client(port, pictures, connections, rate, seconds).run())
+    return asyncio.run(_Client(port, pictures, connections, rate, seconds).run())
 
 
 class _Client:

@@ -153,8 +153,8 @@ def guarded(limits: Limits) -> "type[asyncio.Protocol] | str":
         def on_message_complete(self) -> None:
             self._whole = True
             super().on_message_complete()
-            if self.cycle.response_complete and not self.pipeline:
-                self.transport.close()  # the rest of a refused body
+            if self.cycle.response_complete:  # that was the rest of a refused body
+                self._end_after(KEEP_ALIVE_SECONDS)
 
         def on_response_complete(self) -> None:
             super().on_response_complete()
