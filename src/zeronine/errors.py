@@ -39,3 +39,11 @@ class MissingExtra(ZeronineError):
 
 class RuleError(ZeronineError):
     """A pattern, lexicon, check digit or form template is damaged or unknown; the message says which."""
+
+
+class ServiceError(ZeronineError):
+    """A service that would be unsafe as it is asked for, or cannot start."""
+
+
+class StoreError(ZeronineError):
+    """A store of corrections that cannot be opened, read or written, or a correction that does not fit into one."""

@@ -403,8 +403,8 @@ def _evened(relief: Grey, smooth: Grey, strokes: NDArray[np.bool_], full: float,
 
 
 def _noise(paper: Grey) -> float:
-    """Standard deviation of paper, robust against ink."""
-    return 1.4826 * float(np.median(np.abs(paper - np.median(paper))))
+    """Standard deviation of paper, robust against ink; 0 where there is no paper, as all is of one tone."""
+    return 0.0 if not paper.size else 1.4826 * float(np.median(np.abs(paper - np.median(paper))))
 
 
 LEAST_CONTRAST = 0.06

@@ -1,0 +1,56 @@
+"""The command that serves. Parse, call, print; nothing else."""
+
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def serve(
+    host: Annotated[
+        str, typer.Option(help="Address to bind; one that other machines reach needs a token.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 for any that is free.")] = 8000,
+    store: Annotated[
+        str | None, typer.Option(envvar="ZERONINE_STORE", help="Where corrections go: a file, or postgresql://…")
+    ] = None,
+    token: Annotated[
+        str,
+        typer.Option(envvar="ZERONINE_TOKEN", help="That requests must bear. On the command line others here see it."),
+    ] = "",
+    model: Annotated[
+        str | None,
+        typer.Option("--model", "-m", help="Model folder; the taught one, or the shipped one, if not given."),
+    ] = None,
+    taught: Annotated[Path | None, typer.Option(help="Folder of the taught models.")] = None,
+    cors: Annotated[
+        list[str] | None, typer.Option(help="A website whose pages may use it, https://example.org.")
+    ] = None,
+    allow_host: Annotated[list[str] | None, typer.Option(help="A name by which it may be asked for.")] = None,
+    proxy: Annotated[
+        list[str] | None, typer.Option(help="Address of a proxy whose word is taken for who a client is.")
+    ] = None,
+) -> None:
+    """Read digits and pages over HTTP, and show the page to draw on. SIGTERM or Ctrl+C ends it."""
+    from zeronine.serve import Settings, run
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    run(
+        Settings(
+            host=host,
+            port=port,
+            token=token,
+            store=store,
+            model=model,
+            taught=taught,
+            cors=tuple(cors or ()),
+            allow_hosts=tuple(allow_host or ()),
+            proxies=tuple(proxy or ()),
+        )
+    )
+
+
+def add(app: typer.Typer) -> None:
+    """Put the command into an application."""
+    app.command()(serve)
