@@ -1,22 +1,22 @@
 """The page of the service in headless Chromium: pointers, pictures, corrections, errors. Every console error fails."""
 
 import io
-import json
 import re
 import shutil
+import subprocess
 import sys
 import threading
-import time
 from base64 import b64decode
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 from PIL import Image
 
-from zeronine import Reader
+from zeronine import Reader, taught
+from zeronine.reader import MODELS, SHIPPED
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "src" / "zeronine" / "serve" / "static" / "index.html"
@@ -37,19 +37,39 @@ if CHROMIUM:
 Place = tuple[float, float]
 
 
-@pytest.fixture(scope="module")
-def service() -> Iterator[str]:
-    """The address of a running service."""
-    from page_service import application
+START = "import typer; from zeronine.cli_serve import serve; typer.run(serve)"
 
-    server = uvicorn.Server(uvicorn.Config(application(), port=0, log_level="error"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.02)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/"
-    server.should_exit = True
-    thread.join()
+
+@contextmanager
+def serving(folder: Path, *options: str) -> Iterator[str]:
+    """A service of its own process, and its address."""
+    told = ["--store", str(folder / "store.db"), "--taught", str(folder / "taught"), *options]
+    command = [sys.executable, "-c", START, *(told if "--port" in told else ["--port", "0", *told])]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr
+        address = next((found[0] for line in process.stderr if (found := re.search(r"http://\S+", line))), "")
+        assert address, "the service did not start"
+        log = threading.Thread(target=process.stderr.read)  # a full pipe would hold it up
+        log.start()
+        try:
+            yield address + "/"
+        finally:
+            process.terminate()
+            log.join()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the service keeps corrections and taught models, one of them."""
+    folder = tmp_path_factory.mktemp("service")
+    shutil.copytree(MODELS / SHIPPED, folder / "taught" / "again")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def service(folder: Path) -> Iterator[str]:
+    with serving(folder) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +154,7 @@ def touch(page: Any, strokes: list[list[Place]], kind: str = "Touch", **more: An
 
 def sent(page: Any) -> Image.Image:
     """The drawing as it is sent: Playwright does not give the bodies of requests that hold files."""
-    return Image.open(io.BytesIO(b64decode(page.evaluate("sheet().toDataURL().split(',')[1]")))).convert("L")
+    return Image.open(io.BytesIO(b64decode(page.evaluate("drawing().toDataURL().split(',')[1]")))).convert("L")
 
 
 def is_read(page: Any, digit: str) -> None:
@@ -455,35 +475,42 @@ def test_what_the_service_refuses_is_said(visit: Callable[..., Any], status: int
     playwright.expect(page.get_by_role("alert")).to_contain_text(said.get("detail", "The service failed (500)"))
 
 
-def test_the_token_is_asked_for_once(visit: Callable[..., Any]) -> None:
-    page = visit(expected="401")
-    page.route(
-        "**/v1/**",
-        lambda route: (
-            route.continue_()
-            if route.request.headers.get("authorization") == "Bearer open"
-            else route.fulfill(status=401, json={"detail": "send the token"})
-        ),
-    )
-    page.reload()
-    page.locator("#token").fill("shut")
-    page.keyboard.press("Enter")
-    playwright.expect(page.get_by_text("That one was refused.")).to_be_visible()
-    page.locator("#token").fill("open")
-    page.keyboard.press("Enter")
-    playwright.expect(page.locator("#ask")).to_be_hidden()
-    draw(page, "5")
-    is_read(page, "5")
-    page.reload()
-    draw(page, "7")
-    is_read(page, "7")
-    page.evaluate("sessionStorage.clear()")
-    page.reload()
-    page.get_by_role("button", name="Not now").click()
-    draw(page, "7")
-    playwright.expect(page.locator("#ask")).to_be_hidden()  # it does not ask at every stroke
-    page.get_by_role("alert").get_by_role("button").click()
-    playwright.expect(page.locator("#ask")).to_be_visible()
+def test_the_token_is_asked_for_once(visit: Callable[..., Any], tmp_path: Path) -> None:
+    token = "a-token-that-is-long-enough"
+    with serving(tmp_path, "--token", token) as address:
+        page = visit(expected="401", address=address)
+        page.locator("#token").fill("another")
+        page.keyboard.press("Enter")
+        playwright.expect(page.get_by_text("That one was refused.")).to_be_visible()
+        page.locator("#token").fill(token)
+        page.keyboard.press("Enter")
+        playwright.expect(page.locator("#ask")).to_be_hidden()
+        draw(page, "5")
+        is_read(page, "5")
+        page.get_by_role("button", name="3", exact=True).click()
+        playwright.expect(page.locator("#gallery li")).to_have_count(1)
+        page.reload()
+        playwright.expect(page.locator("#gallery li")).to_have_count(1)
+        page.evaluate("sessionStorage.clear()")
+        page.reload()
+        page.get_by_role("button", name="Not now").click()
+        draw(page, "7")
+        playwright.expect(page.locator("#ask")).to_be_hidden()  # it does not ask at every stroke
+        page.get_by_role("alert").get_by_role("button").click()
+        playwright.expect(page.locator("#ask")).to_be_visible()
+
+
+def test_it_goes_on_when_a_service_that_ended_is_there_again(visit: Callable[..., Any], tmp_path: Path) -> None:
+    with serving(tmp_path) as address:
+        page = visit(expected="ERR_CONNECTION_REFUSED", address=address)
+        draw(page, "5")
+        is_read(page, "5")
+    page.get_by_role("button", name="6", exact=True).click()
+    playwright.expect(page.get_by_role("alert")).to_contain_text("cannot be reached")
+    with serving(tmp_path, "--port", address.rstrip("/").rpartition(":")[2]):
+        playwright.expect(page.locator("#news")).to_contain_text("Kept: it was 6.")
+        playwright.expect(page.get_by_role("alert")).to_be_hidden()
+        page.context.close()
 
 
 def test_with_the_keyboard_alone(page: Any) -> None:
@@ -552,29 +579,18 @@ def test_it_fits_holds_still_and_can_be_hit(visit: Callable[..., Any], width: in
     page.locator("#news button").click()
 
 
-def test_another_model_is_asked(page: Any) -> None:
-    models = [
-        {"name": "ours", "in_use": True, "description": ""},
-        {"name": "other", "in_use": False, "description": ""},
-    ]
-    page.route("**/v1/models", lambda route: route.fulfill(json={"models": models}))
-    page.route(
-        "**/v1/predict*model=other*",
-        lambda route: route.fulfill(
-            json={
-                "digit": 1,
-                "confidence": 1,
-                "rejected": False,
-                "reason": "",
-                "probabilities": [0, 1] + [0] * 8,
-                "model": "other",
-            }
-        ),
-    )
-    page.reload()
+def test_the_model_that_is_chosen_reads_and_one_that_is_promoted_is_seen(page: Any, folder: Path) -> None:
+    model, by = page.get_by_label("Model"), page.locator("#one .by")
+    assert set(model.locator("option").all_inner_texts()) == {f"{SHIPPED}, in use", "again"}
     draw(page, "5")
-    is_read(page, "5")
-    page.get_by_label("Model").select_option("other")
-    is_read(page, "1")
-    assert page.locator("#one .by").inner_text() == "read by other"
-    assert json.dumps(page.locator("#model option").all_inner_texts()) == '["ours, in use", "other"]'
+    playwright.expect(by).to_have_text(f"read by {SHIPPED}")
+    model.select_option("again")
+    playwright.expect(by).to_have_text("read by again")
+    model.select_option("")
+    playwright.expect(by).to_have_text(f"read by {SHIPPED}")
+    taught.promote(folder / "taught" / "again", folder / "taught")
+    page.wait_for_timeout(1500)  # the service looks once a second
+    draw(page, "5")
+    playwright.expect(by).to_have_text("read by again")
+    playwright.expect(model).to_contain_text("again, in use")
+    taught.back(folder / "taught")
