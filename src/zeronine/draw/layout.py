@@ -1,0 +1,94 @@
+"""Where everything in the window is. Knows rectangles; knows nothing of what stands in them."""
+
+from dataclasses import dataclass
+
+from pygame import Rect
+
+WIDE, NARROW = (1080, 720), (560, 900)
+"""Sizes of the window, lying and standing, at which a unit is a pixel. Everything grows with the window, so that text is
+as large on a screen of many pixels as on one of few."""
+
+GAP, BAR, ROW, FOOT = 18, 46, 40, 24
+"""Units: between the parts; heights of the buttons above, of those below the sheet, and of the message."""
+
+PANEL = 318
+"""Width of what is beside the sheet."""
+
+ANSWER = 84
+"""Height of what was read."""
+
+BARS = 252
+"""Height of the probabilities."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Places in a window, in its pixels.
+
+    Attributes:
+        unit: pixels of a unit.
+        bar: the row of buttons above.
+        sheet: as large as its proportions allow.
+        truth: the row of buttons below it.
+        foot: the message.
+        answer: what was read.
+        bars: the probabilities of one digit.
+        seen: what the network sees of it.
+        panel: all three, where numbers are listed.
+    """
+
+    unit: float
+    bar: Rect
+    sheet: Rect
+    truth: Rect
+    foot: Rect
+    answer: Rect
+    bars: Rect
+    seen: Rect
+    panel: Rect
+
+
+def layout(size: tuple[int, int], proportion: float) -> Layout:
+    """Places in a window.
+
+    Args:
+        size: width and height of the window in pixels.
+        proportion: of the sheet, width by height.
+    """
+    lying = size[0] > 1.05 * size[1]
+    design = WIDE if lying else NARROW
+    unit = max(0.3, min(size[0] / design[0], size[1] / design[1]))
+    gap, bar, row, foot, panel = (round(unit * part) for part in (GAP, BAR, ROW, FOOT, PANEL))
+    inner = Rect(gap, gap, size[0] - 2 * gap, size[1] - 2 * gap)
+    top = Rect(inner.left, inner.top, inner.width, bar)
+    below = bar + gap
+    if lying:
+        side = Rect(inner.right - panel, inner.top + below, panel, inner.height - below)
+        area = Rect(inner.left, side.top, inner.width - panel - gap, side.height)
+    else:
+        high = round(unit * (ANSWER + BARS))
+        side = Rect(inner.left, inner.bottom - high, inner.width, high)
+        area = Rect(inner.left, inner.top + below, inner.width, inner.height - below - high - gap)
+    sheet = _fitted(Rect(area.left, area.top, area.width, area.height - row - foot - gap), proportion)
+    truth = Rect(area.left, sheet.bottom + gap // 2, area.width, row)
+    message = Rect(area.left, truth.bottom + gap // 2, area.width, foot)
+    return Layout(unit, top, sheet, truth, message, *_side(side, unit, lying), side)
+
+
+def _side(side: Rect, unit: float, lying: bool) -> tuple[Rect, Rect, Rect]:
+    """What was read, the probabilities, and the square that the network sees."""
+    answer, bars = round(unit * ANSWER), round(unit * BARS)
+    if lying:
+        square = min(side.width, side.height - answer - bars - round(unit * 2 * FOOT))
+        seen = Rect(side.left, side.top + answer + bars, square, square)
+        return Rect(side.left, side.top, side.width, answer), Rect(side.left, side.top + answer, side.width, bars), seen
+    half = (side.width - round(unit * GAP)) // 2
+    square = min(half, side.height - round(unit * 2 * FOOT))
+    seen = Rect(side.right - half, side.top, square, square)
+    return Rect(side.left, side.top, half, answer), Rect(side.left, side.top + answer, half, bars), seen
+
+
+def _fitted(area: Rect, proportion: float) -> Rect:
+    """The largest rectangle of a proportion in an area, at its left, above."""
+    width = min(area.width, round(area.height * proportion))
+    return Rect(area.left, area.top, max(1, width), max(1, round(width / proportion)))
