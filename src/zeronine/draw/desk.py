@@ -12,12 +12,12 @@ from PIL import Image
 from platformdirs import user_pictures_path
 
 from zeronine.draw.reading import Mode, Reading, Task, Worker
-from zeronine.draw.sheet import Drawn, Pixels, Point, Rendering, Sheet
+from zeronine.draw.sheet import Pixels, Point, Rendering, Sheet
 from zeronine.errors import StoreError, ZeronineError
 from zeronine.files import replaced
 from zeronine.numbers import Number
 from zeronine.reader import Reader
-from zeronine.store import Store
+from zeronine.store import Correction, Store
 
 THICKNESS = {Mode.digit: 0.05, Mode.number: 0.022}
 """Of the pen at first, as a share of the sheet's height."""
@@ -158,7 +158,7 @@ class Desk:
         undone = self.sheet.undo()
         self.message = "" if undone else "There is nothing to take back."
         if undone and undone.kept:
-            self._take_back(undone)
+            self._take_back(undone.kept)
         self._changed()
 
     def thicker(self, steps: float) -> None:
@@ -250,7 +250,8 @@ class Desk:
             self.message = "Draw something first." if self.correctable else f"{self.reader.name} reads no digits."
             return
         if self.sheet.now.kept:
-            self._take_back(self._undone())
+            self._take_back(self.sheet.now.kept)
+            self.sheet.undo()
         pixels, read, confidence = self._rendering.pixels(), "", 0.0
         if number is not None:
             pixels, read, confidence = _cut(pixels, number), number.text, number.confidence
@@ -258,11 +259,6 @@ class Desk:
             read = "" if reading.prediction.rejected else str(reading.prediction.digit)
             confidence = reading.prediction.confidence
         self._keep(pixels, truth, read, confidence)
-
-    def _undone(self) -> Drawn:
-        undone = self.sheet.undo()
-        assert undone is not None
-        return undone
 
     def _keep(self, pixels: Pixels, truth: str, read: str, confidence: float) -> None:
         """Put a correction into the store and say so."""
@@ -273,13 +269,13 @@ class Desk:
         except StoreError as error:
             self.message = str(error)
             return
-        self.sheet.keep(kept.id)
+        self.sheet.keep(kept)
         instead = f"not {read}" if read and read != truth else "as it was read" if read else "which was not read"
         self.message = f"Kept: that was {truth or 'no digit'}, {instead}. Ctrl+Z takes it back."
 
-    def _take_back(self, drawn: Drawn) -> None:
+    def _take_back(self, correction: Correction) -> None:
         try:
-            self._store().delete(drawn.kept)
+            self._store().delete(correction.id)
             self.message = "The correction is taken back."
         except StoreError as error:
             self.message = str(error)

@@ -4,21 +4,27 @@ from dataclasses import dataclass
 
 from pygame import Rect
 
-WIDE, NARROW = (1080, 720), (560, 900)
+WIDE, NARROW = (1160, 760), (560, 900)
 """Sizes of the window, lying and standing, at which a unit is a pixel. Everything grows with the window, so that text is
 as large on a screen of many pixels as on one of few."""
 
-GAP, BAR, ROW, FOOT = 18, 46, 40, 24
+GAP, BAR, ROW, FOOT = 18, 46, 40, 36
 """Units: between the parts; heights of the buttons above, of those below the sheet, and of the message."""
+
+QUESTION = 100
+"""Width of what stands before the buttons below the sheet."""
 
 PANEL = 318
 """Width of what is beside the sheet."""
 
-ANSWER = 84
+ANSWER = 76
 """Height of what was read."""
 
-BARS = 252
+BARS = 244
 """Height of the probabilities."""
+
+CAPTION = 46
+"""Height of what stands below what the network sees."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +35,8 @@ class Layout:
         unit: pixels of a unit.
         bar: the row of buttons above.
         sheet: as large as its proportions allow.
-        truth: the row of buttons below it.
+        question: what the buttons below it answer.
+        truths: those buttons.
         foot: the message.
         answer: what was read.
         bars: the probabilities of one digit.
@@ -40,7 +47,8 @@ class Layout:
     unit: float
     bar: Rect
     sheet: Rect
-    truth: Rect
+    question: Rect
+    truths: Rect
     foot: Rect
     answer: Rect
     bars: Rect
@@ -70,20 +78,21 @@ def layout(size: tuple[int, int], proportion: float) -> Layout:
         side = Rect(inner.left, inner.bottom - high, inner.width, high)
         area = Rect(inner.left, inner.top + below, inner.width, inner.height - below - high - gap)
     sheet = _fitted(Rect(area.left, area.top, area.width, area.height - row - foot - gap), proportion)
-    truth = Rect(area.left, sheet.bottom + gap // 2, area.width, row)
-    message = Rect(area.left, truth.bottom + gap // 2, area.width, foot)
-    return Layout(unit, top, sheet, truth, message, *_side(side, unit, lying), side)
+    question = Rect(area.left, sheet.bottom + gap // 2, round(unit * QUESTION), row)
+    truths = Rect(question.right, question.top, area.width - question.width, row)
+    message = Rect(area.left, truths.bottom + gap // 2, area.width, foot)
+    return Layout(unit, top, sheet, question, truths, message, *_side(side, unit, lying), side)
 
 
 def _side(side: Rect, unit: float, lying: bool) -> tuple[Rect, Rect, Rect]:
     """What was read, the probabilities, and the square that the network sees."""
     answer, bars = round(unit * ANSWER), round(unit * BARS)
     if lying:
-        square = min(side.width, side.height - answer - bars - round(unit * 2 * FOOT))
+        square = min(side.width, side.height - answer - bars - round(unit * CAPTION))
         seen = Rect(side.left, side.top + answer + bars, square, square)
         return Rect(side.left, side.top, side.width, answer), Rect(side.left, side.top + answer, side.width, bars), seen
     half = (side.width - round(unit * GAP)) // 2
-    square = min(half, side.height - round(unit * 2 * FOOT))
+    square = min(half, side.height - round(unit * CAPTION))
     seen = Rect(side.right - half, side.top, square, square)
     return Rect(side.left, side.top, half, answer), Rect(side.left, side.top + answer, half, bars), seen
 

@@ -30,6 +30,9 @@ READ, DOUBTFUL = (22, 104, 214), (196, 84, 20)
 SMALL, TEXT, LARGE, HUGE = 13, 16, 24, 62
 """Heights of letters in units."""
 
+CORNER = 4
+"""Units by which corners are round."""
+
 MOST_BARS = 10
 """Classes that are shown; of more the likeliest."""
 
@@ -61,6 +64,9 @@ def paint(surface: Surface, desk: Desk, places: Layout, buttons: Sequence[Button
         _digit(surface, desk, places)
     else:
         _numbers(surface, desk, places)
+    if desk.correctable:
+        question = "That was a" if desk.mode is Mode.digit else "Really it is"
+        write(surface, question, places.question.midleft, TEXT * places.unit, SOFT, "midleft")
     _foot(surface, desk, places)
 
 
@@ -112,13 +118,17 @@ def _digit(surface: Surface, desk: Desk, places: Layout) -> None:
         short = "?" if prediction.rejected else str(prediction.digit)
         end = write(surface, short, places.answer.midleft, HUGE * unit, colour, "midleft").right + 14 * unit
         above = prediction.reason if prediction.rejected else percent(prediction.confidence)
-        below = prediction.detail or f"read in {1000 * reading.seconds:.0f} ms"
+        below = prediction.detail or _took(desk)
         write(surface, above, (end, places.answer.centery - 12 * unit), LARGE * unit, INK, "midleft")
         write(surface, below, (end, places.answer.centery + 14 * unit), SMALL * unit, SOFT, "midleft")
     elif reading.problem:
         _lines(surface, reading.problem, places.answer, unit)
     _bars(surface, _chances(desk, prediction if known else None), places.bars, unit)
     _seen(surface, reading.seen, desk, places)
+
+
+def _took(desk: Desk) -> str:
+    return f"read in {1000 * desk.reading.seconds:.0f} ms by {desk.reader.name}"
 
 
 def _chances(desk: Desk, prediction: Prediction | None) -> list[tuple[str, float]]:
@@ -134,7 +144,7 @@ def _chances(desk: Desk, prediction: Prediction | None) -> list[tuple[str, float
 
 def _bars(surface: Surface, chances: list[tuple[str, float]], place: Rect, unit: float) -> None:
     """A bar for each."""
-    step = min(place.height / max(len(chances), 11), 23 * unit)
+    step = min(place.height / len(chances), 22 * unit)
     best = max(chance for _, chance in chances)
     names = max(_font(round(SMALL * unit), name.isascii()).size(name)[0] for name, _ in chances) + 10 * unit
     length = place.width - names - 56 * unit
@@ -144,12 +154,12 @@ def _bars(surface: Surface, chances: list[tuple[str, float]], place: Rect, unit:
         colour = INK if likeliest else SOFT
         write(surface, name, (place.left + names - 10 * unit, middle), SMALL * unit, colour, "midright")
         track = Rect(place.left + names, middle - 0.26 * step, length, 0.52 * step)
-        pygame.draw.rect(surface, FAINT, track, border_radius=round(3 * unit))
+        pygame.draw.rect(surface, FAINT, track, border_radius=round(CORNER / 2 * unit))
         if chance > 0.002:
             track.width = max(2, round(length * chance))
             wrong = name == "no digit"
-            pygame.draw.rect(surface, DOUBTFUL if wrong else READ, track, border_radius=round(3 * unit))
-        if chance > 0:
+            pygame.draw.rect(surface, DOUBTFUL if wrong else READ, track, border_radius=round(CORNER / 2 * unit))
+        if chance > 0.0005:
             write(surface, percent(chance), (place.right, middle), SMALL * unit, colour, "midright")
 
 
@@ -168,7 +178,7 @@ def _seen(surface: Surface, seen: NDArray[np.float32] | None, desk: Desk, places
                 first, last = ((square.left + cell * x, square.top + cell * y) for x, y in (start, end))
                 pygame.draw.line(surface, (58, 62, 72), first, last)
     below = square.bottom + 5 * unit
-    write(surface, f"What the network sees: {side} × {side}", (square.left, below), SMALL * unit, INK, "topleft")
+    write(surface, f"What the network sees: {side} by {side} pixels", (square.left, below), SMALL * unit, INK, "topleft")
     if desk.reader.digits:
         how = "cut out, thickened if thin, scaled, centred"
         write(surface, how, (square.left, below + 18 * unit), SMALL * unit, SOFT, "topleft")
@@ -187,7 +197,7 @@ def _numbers(surface: Surface, desk: Desk, places: Layout) -> None:
         write(surface, words, place.topleft, TEXT * unit, SOFT, "topleft")
     for row, number in zip(number_rows(desk, places), reading.numbers, strict=False):
         if number is desk.number and len(reading.numbers) > 1:
-            pygame.draw.rect(surface, CARD, row, border_radius=round(6 * unit))
+            pygame.draw.rect(surface, CARD, row, border_radius=round(CORNER * unit))
         colour = DOUBTFUL if number.rejected else READ
         left, right = (row.left + 8 * unit, row.centery), (row.right - 8 * unit, row.centery)
         write(surface, number.text, left, LARGE * 1.3 * unit, colour, "midleft")
@@ -200,7 +210,7 @@ def _numbers(surface: Surface, desk: Desk, places: Layout) -> None:
 def number_rows(desk: Desk, places: Layout) -> list[Rect]:
     """Where each number is listed, as far as there is room."""
     count, high = len(desk.reading.numbers), round(46 * places.unit)
-    room = (places.panel.height - round(12 * 24 * places.unit)) // high
+    room = (places.panel.height - round(12 * 22 * places.unit)) // high
     return [
         Rect(places.panel.left, places.panel.top + row * high, places.panel.width, high - round(4 * places.unit))
         for row in range(min(count, max(1, room)))
@@ -214,14 +224,13 @@ def _details(surface: Surface, desk: Desk, places: Layout) -> None:
     top = number_rows(desk, places)[-1].bottom + 14 * unit
     write(surface, "Digit by digit", (place.left + 8 * unit, top), SMALL * unit, SOFT, "topleft")
     rows = [(str(digit.digit), digit.confidence) for digit in number.digits[:MOST_BARS]]
-    step = 23 * unit
-    _bars(surface, rows, Rect(place.left, top + 20 * unit, place.width, 11 * step), unit)
+    step = 22 * unit
+    _bars(surface, rows, Rect(place.left, top + 20 * unit, place.width, len(rows) * step), unit)
     top += 32 * unit + step * len(rows)
     others = "   ".join(f"{other.text} {percent(other.confidence)}" for other in number.alternatives)
     if others:
         write(surface, f"or  {others}", (place.left + 8 * unit, top), SMALL * unit, SOFT, "topleft")
-    took = f"read in {1000 * desk.reading.seconds:.0f} ms"
-    write(surface, took, (place.left + 8 * unit, top + 22 * unit), SMALL * unit, SOFT, "topleft")
+    write(surface, _took(desk), (place.left + 8 * unit, top + 22 * unit), SMALL * unit, SOFT, "topleft")
 
 
 # ---- below
@@ -233,23 +242,22 @@ def _foot(surface: Surface, desk: Desk, places: Layout) -> None:
     if prompt is None:
         write(surface, desk.message, places.foot.midleft, TEXT * unit, INK, "midleft")
         return
-    field = Rect(places.truth)
-    pygame.draw.rect(surface, CARD, field, border_radius=round(6 * unit))
-    pygame.draw.rect(surface, READ, field, max(1, round(1.5 * unit)), border_radius=round(6 * unit))
+    field, corner = places.foot, round(CORNER * unit)
+    pygame.draw.rect(surface, CARD, field, border_radius=corner)
+    pygame.draw.rect(surface, READ, field, max(1, round(1.5 * unit)), border_radius=corner)
     start = write(surface, prompt.question, (field.left + 10 * unit, field.centery), TEXT * unit, SOFT, "midleft")
     left = start.right + 10 * unit
     shown = prompt.text
     while shown and _font(round(TEXT * unit), shown.isascii()).size(shown)[0] > field.right - left - 14 * unit:
         shown = shown[1:]  # the end of a long path says more than its beginning
     end = write(surface, shown, (left, field.centery), TEXT * unit, INK, "midleft").right + 2
-    pygame.draw.line(surface, READ, (end, field.top + 9 * unit), (end, field.bottom - 9 * unit), 2)
-    write(surface, "Enter: yes     Esc: no", places.foot.midleft, SMALL * unit, SOFT, "midleft")
+    pygame.draw.line(surface, READ, (end, field.top + 8 * unit), (end, field.bottom - 8 * unit), 2)
 
 
 def _button(surface: Surface, button: Button, unit: float) -> None:
-    rect, round_ = button.rect, round(6 * unit)
-    pygame.draw.rect(surface, READ if button.chosen else CARD, rect, border_radius=round_)
-    pygame.draw.rect(surface, READ if button.chosen else LINE, rect, 1, border_radius=round_)
+    rect, corner = button.rect, round(CORNER * unit)
+    pygame.draw.rect(surface, READ if button.chosen else CARD, rect, border_radius=corner)
+    pygame.draw.rect(surface, READ if button.chosen else LINE, rect, 1, border_radius=corner)
     colour, faint = (CARD, FAINT) if button.chosen else (INK, SOFT)
     middle = rect.centery - (7 * unit if button.keys else 0)
     write(surface, button.label, (rect.centerx, middle), TEXT * unit, colour, "center")
@@ -287,8 +295,8 @@ def _font(height: int, plain: bool) -> pygame.font.Font:
 
 
 def percent(chance: float) -> str:
-    """In per cent, which rounding makes neither certain nor impossible."""
-    return ">99.9 %" if 0.9995 <= chance < 1 else "<0.1 %" if 0 < chance < 0.0005 else f"{100 * chance:.1f} %"
+    """In per cent, which rounding does not make certain."""
+    return ">99.9 %" if 0.9995 <= chance < 1 else f"{100 * chance:.1f} %"
 
 
 def picture(pixels: NDArray[Any]) -> Surface:

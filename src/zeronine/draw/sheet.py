@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeronine.image import Source, load_pixels
+from zeronine.store import Correction
 
 Point = tuple[float, float]
 """To the right and down from the upper left corner, in pixels of the sheet."""
@@ -50,12 +51,12 @@ class Drawn:
     Attributes:
         paper: an empty sheet, or the picture that was opened.
         strokes: on it, first to last.
-        kept: id of the correction of it that is in the store; empty where there is none.
+        kept: the correction of it that is in the store; None where there is none.
     """
 
     paper: Pixels
     strokes: tuple[Stroke, ...] = ()
-    kept: str = ""
+    kept: Correction | None = None
 
 
 class Sheet:
@@ -118,7 +119,7 @@ class Sheet:
         self.live = None
         self._turn_to(Drawn(paper))
 
-    def keep(self, correction: str) -> None:
+    def keep(self, correction: Correction) -> None:
         """Remember that the store has a correction of what is drawn."""
         self._turn_to(replace(self.now, kept=correction))
 

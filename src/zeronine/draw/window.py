@@ -221,8 +221,13 @@ class Window:
             parts += [(1.5, "Keep", lambda: desk.answer(True)), (1.5, "Stop", lambda: desk.answer(False))]
         else:
             parts += [(3, "no digit" if desk.mode is Mode.digit else "no number", lambda: desk.correct(""))]
-        label, *rects = _shared(self._places.truth, [2.4, *(part[0] for part in parts)], 5 * self._places.unit)
-        return [(Button(rect, text), action) for rect, (_, text, action) in zip(rects, parts, strict=True)]
+        rects = _shared(self._places.truths, [part[0] for part in parts], 5 * self._places.unit)
+        kept = desk.sheet.now.kept
+        truth = None if kept is None else kept.truth or parts[-1][1]
+        return [
+            (Button(rect, label, chosen=label == truth), action)
+            for rect, (_, label, action) in zip(rects, parts, strict=True)
+        ]
 
 
 def _shared(row: Rect, weights: list[float], gap: float) -> list[Rect]:
