@@ -234,8 +234,8 @@ class Reader:
             source: as for ``predict``.
 
         Returns:
-            The Prediction, and the image that it is of, float32 in 0..1 of this Reader's ``shape``: that of ``prepare``,
-            or, where that was not clear, of another way to see the picture. None where there is nothing to see.
+            The Prediction, and the image that it is of, float32 in 0..1 of this Reader's ``shape``: that of
+            ``prepare`` or, where that was not clear, another view of the picture. None where there is nothing to see.
         """
         seen = self._seen([source])[0]
         return self._answer(seen), seen.best

@@ -65,7 +65,7 @@ class Desk:
         version: counts what was done to the sheet.
     """
 
-    def __init__(self, reader: Reader, store: Callable[[], Store], ready: Callable[[], None]) -> None:
+    def __init__(self, reader: Reader, store: Callable[[], Store], ready: Callable[[], object]) -> None:
         self.reader, self._store = reader, store
         self.sheet, self.mode = Sheet(), Mode.digit
         self.message, self.chosen = "", 0
@@ -74,19 +74,20 @@ class Desk:
         self._rendering, self.version = Rendering(self.sheet), 0
         self._due = False
         self._worker = Worker(reader, ready)
+        self._newest = self._worker.newest
 
     # ---- what is shown
 
     @property
     def reading(self) -> Reading:
         """The newest, perhaps of a state of the sheet a moment ago; an empty one after the mode was changed."""
-        newest = self._worker.newest
-        return newest if newest.mode is self.mode and not self.sheet.blank else Reading(self.version, self.mode)
+        known = self._newest.mode is self.mode and not self.sheet.blank
+        return self._newest if known else Reading(self.version, self.mode)
 
     @property
     def settled(self) -> bool:
         """Whether ``reading`` is of what is on the sheet now."""
-        return self._worker.newest.version == self.version
+        return self._newest.version == self.version
 
     @property
     def number(self) -> Number | None:
@@ -115,7 +116,8 @@ class Desk:
         return str(reading.prediction.reason if reading.prediction.rejected else reading.prediction.digit)
 
     def look(self) -> None:
-        """Have what is on the sheet read, where it has changed since."""
+        """Take what was read, and have what is on the sheet read where it has changed since."""
+        self._newest = self._worker.newest
         if self._due:
             self._due = False
             pixels = None if self.sheet.blank else self._rendering.pixels()
@@ -124,7 +126,7 @@ class Desk:
     def settle(self) -> None:
         """Wait until what is on the sheet now has been read."""
         self.look()
-        self._worker.settled()
+        self._newest = self._worker.settled()
 
     def close(self) -> None:
         """End reading."""
@@ -234,7 +236,7 @@ class Desk:
     def ask_truth(self) -> None:
         """Have the right digits of a number typed."""
         number = self.number
-        asked = f"“{number.text}” is really" if number else "The number is really"
+        asked = f'"{number.text}" is really' if number else "The number is really"
         self.prompt = Prompt(asked, "", self.correct, digits=True)
 
     # ---- corrections

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pygame import Rect
 
 WIDE, NARROW = (1160, 760), (560, 900)
-"""Sizes of the window, lying and standing, at which a unit is a pixel. Everything grows with the window, so that text is
-as large on a screen of many pixels as on one of few."""
+"""Sizes of the window, lying and standing, at which a unit is a pixel. All grows with the window, so that it is as
+large on a screen of many pixels as on one of few."""
 
 GAP, BAR, ROW, FOOT = 18, 46, 40, 36
 """Units: between the parts; heights of the buttons above, of those below the sheet, and of the message."""
@@ -20,7 +20,7 @@ PANEL = 318
 ANSWER = 76
 """Height of what was read."""
 
-BARS = 244
+BARS = 250
 """Height of the probabilities."""
 
 CAPTION = 46
@@ -98,6 +98,6 @@ def _side(side: Rect, unit: float, lying: bool) -> tuple[Rect, Rect, Rect]:
 
 
 def _fitted(area: Rect, proportion: float) -> Rect:
-    """The largest rectangle of a proportion in an area, at its left, above."""
+    """The largest rectangle of a proportion in an area, above, in the middle."""
     width = min(area.width, round(area.height * proportion))
-    return Rect(area.left, area.top, max(1, width), max(1, round(width / proportion)))
+    return Rect(area.left + (area.width - width) // 2, area.top, max(1, width), max(1, round(width / proportion)))

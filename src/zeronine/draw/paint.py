@@ -24,11 +24,15 @@ Colour = tuple[int, int, int]
 
 BACK, CARD, LINE, FAINT = (245, 244, 240), (255, 255, 255), (216, 213, 205), (232, 230, 224)
 INK, SOFT = (32, 36, 46), (104, 106, 112)
+GRID = (58, 62, 72)
 READ, DOUBTFUL = (22, 104, 214), (196, 84, 20)
 """Of what was read, and of what was refused; as in ``overlay``, a little darker on this ground."""
 
 SMALL, TEXT, LARGE, HUGE = 13, 16, 24, 62
 """Heights of letters in units."""
+
+LEAST = 9
+"""Pixels of a letter's height, however small the window is."""
 
 CORNER = 4
 """Units by which corners are round."""
@@ -46,12 +50,14 @@ class Button:
         label: what it says.
         keys: that do the same, shown below; empty for none.
         chosen: whether it is the one of several that holds.
+        dot: diameter of a dot in place of a button, which shows the pen; 0 for none.
     """
 
     rect: Rect
     label: str
     keys: str = ""
     chosen: bool = False
+    dot: float = 0.0
 
 
 def paint(surface: Surface, desk: Desk, places: Layout, buttons: Sequence[Button], rendering: Rendering) -> None:
@@ -168,17 +174,19 @@ def _seen(surface: Surface, seen: NDArray[np.float32] | None, desk: Desk, places
     place, unit, side = places.seen, places.unit, desk.reader.shape[0]
     cell = max(1, place.width // side)
     square = Rect(place.left, place.top, cell * side, cell * side)
-    pygame.draw.rect(surface, INK, square)
+    pygame.draw.rect(surface, "black", square)
     if seen is not None:
         values = np.rint(255 * seen.clip(0, 1)).astype(np.uint8)
         surface.blit(picture(cv2.resize(values, square.size, interpolation=cv2.INTER_NEAREST)), square)
     if cell > 3:
         for line in range(1, side):
-            for start, end in (((line, 0), (line, side)), ((0, line), (side, line))):
-                first, last = ((square.left + cell * x, square.top + cell * y) for x, y in (start, end))
-                pygame.draw.line(surface, (58, 62, 72), first, last)
+            x, y = square.left + cell * line, square.top + cell * line
+            pygame.draw.line(surface, GRID, (x, square.top), (x, square.bottom - 1))
+            pygame.draw.line(surface, GRID, (square.left, y), (square.right - 1, y))
     below = square.bottom + 5 * unit
-    write(surface, f"What the network sees: {side} by {side} pixels", (square.left, below), SMALL * unit, INK, "topleft")
+    write(
+        surface, f"What the network sees: {side} by {side} pixels", (square.left, below), SMALL * unit, INK, "topleft"
+    )
     if desk.reader.digits:
         how = "cut out, thickened if thin, scaled, centred"
         write(surface, how, (square.left, below + 18 * unit), SMALL * unit, SOFT, "topleft")
@@ -256,6 +264,9 @@ def _foot(surface: Surface, desk: Desk, places: Layout) -> None:
 
 def _button(surface: Surface, button: Button, unit: float) -> None:
     rect, corner = button.rect, round(CORNER * unit)
+    if button.dot:
+        pygame.draw.aacircle(surface, INK, rect.center, min(button.dot, rect.height, rect.width) / 2)
+        return
     pygame.draw.rect(surface, READ if button.chosen else CARD, rect, border_radius=corner)
     pygame.draw.rect(surface, READ if button.chosen else LINE, rect, 1, border_radius=corner)
     colour, faint = (CARD, FAINT) if button.chosen else (INK, SOFT)
@@ -267,11 +278,9 @@ def _button(surface: Surface, button: Button, unit: float) -> None:
 # ---- letters and pixels
 
 
-def write(
-    surface: Surface, text: str, place: tuple[float, float], height: float, colour: Colour, anchor: str
-) -> Rect:
+def write(surface: Surface, text: str, place: tuple[float, float], height: float, colour: Colour, anchor: str) -> Rect:
     """Put a line of text on a surface, so that the named point of its rectangle lies at a place; the rectangle."""
-    drawn = _font(round(height), text.isascii()).render(text, True, colour)
+    drawn = _font(round(max(height, LEAST)), text.isascii()).render(text, True, colour)
     rect = drawn.get_rect(**{anchor: place})
     surface.blit(drawn, rect)
     return rect
@@ -302,4 +311,4 @@ def percent(chance: float) -> str:
 def picture(pixels: NDArray[Any]) -> Surface:
     """A surface of (H, W) or (H, W, 3) uint8."""
     colour = np.repeat(pixels[..., None], 3, axis=2) if pixels.ndim == 2 else pixels
-    return pygame.image.frombuffer(np.ascontiguousarray(colour), pixels.shape[1::-1], "RGB")
+    return pygame.image.frombuffer(colour.tobytes(), pixels.shape[1::-1], "RGB")

@@ -83,7 +83,7 @@ class Worker:
         ready: called in the thread after each reading.
     """
 
-    def __init__(self, reader: Reader, ready: Callable[[], None]) -> None:
+    def __init__(self, reader: Reader, ready: Callable[[], object]) -> None:
         self._reader, self._ready = reader, ready
         self._change = threading.Condition()
         self._task: Task | None = None

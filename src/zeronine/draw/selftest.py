@@ -1,4 +1,4 @@
-"""Draws with nobody there: events of a mouse and of a finger into a window without a screen. Knows a few digits' strokes.
+"""Draws with nobody there: events of a mouse and a finger into a window without a screen. Knows a few digits' strokes.
 
 It is how an executable shows that all it needs is inside.
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pygame
+from numpy.typing import NDArray
 from pygame.event import Event
 
 from zeronine.draw.reading import Mode
@@ -24,8 +25,8 @@ STROKES = {  # x to the right, y down, in per cent of the digit's height
 }
 
 LIMIT = 0.050
-"""Seconds after a stroke in which a digit is to be read and shown. The fastest stroke counts: what else the machine
-computes meanwhile says nothing of the window."""
+"""Seconds of computing after a stroke, in which a digit is to be read and shown. What passes on the clock is told too, but
+on a machine that is busy with other things it says nothing of the window."""
 
 PACE = 0.008
 """Seconds between a mouse's events."""
@@ -67,25 +68,23 @@ def _tested(window: Window) -> Outcome:
         seconds += write(window, digit, finger=digit == "7")
         readings.append(desk.title)
     desk.correct("1")
-    kept = bool(desk.sheet.now.kept)
+    kept = desk.sheet.now.kept is not None
     desk.undo()
     desk.switch(Mode.number)
     number = write(window, "742")
-    right = readings == list(STROKES) and kept and not desk.sheet.now.kept
-    figures = f"each stroke read and shown in {_range(seconds)} ms"
+    right = readings == list(STROKES) and kept and desk.sheet.now.kept is None
+    clock, computed = np.median(seconds, axis=0)
+    figures = f"a stroke is read and shown after {1000 * clock:.0f} ms, {1000 * computed:.0f} ms of computing"
     if not desk.reading.problem:  # a network of 20×20 reads no pages
         right, readings = right and desk.title == "742", [*readings, desk.title]
-        figures += f", of a number in {_range(number)} ms"
-    passed = right and min(seconds) <= LIMIT
+        clock_of_number, computed_of_number = np.median(number, axis=0)
+        figures += f"; of a number after {1000 * clock_of_number:.0f} ms, {1000 * computed_of_number:.0f} ms"
+    passed = bool(right and computed <= LIMIT)
     said = "passed" if passed else "failed"
     return Outcome(passed, f"self-test {said}: {', '.join(readings)} for 2, 4, 7, 742; {figures}")
 
 
-def _range(seconds: list[float]) -> str:
-    return f"{1000 * min(seconds):.0f} to {1000 * max(seconds):.0f}"
-
-
-def write(window: Window, text: str, *, finger: bool = False) -> list[float]:
+def write(window: Window, text: str, *, finger: bool = False) -> list[tuple[float, float]]:
     """Draw digits with synthetic events on an empty sheet.
 
     Args:
@@ -94,7 +93,7 @@ def write(window: Window, text: str, *, finger: bool = False) -> list[float]:
         finger: with a finger, otherwise with the mouse.
 
     Returns:
-        Seconds from the end of each stroke until what was read is on the screen.
+        Of each stroke, from its end until what was read is on the screen: seconds on the clock, and of computing.
     """
     window.desk.clear()
     sheet = window.sheet
@@ -109,26 +108,26 @@ def write(window: Window, text: str, *, finger: bool = False) -> list[float]:
     return seconds
 
 
-def _dense(points: "np.ndarray") -> "np.ndarray":
+def _dense(points: NDArray[np.float64]) -> NDArray[np.float64]:
     """Points on the way, as a hand's events come."""
     steps = np.linspace(0, len(points) - 1, 8 * (len(points) - 1) + 1)
     return np.stack([np.interp(steps, range(len(points)), points[:, side]) for side in (0, 1)], axis=1)
 
 
-def _stroke(window: Window, points: "np.ndarray", finger: bool) -> float:
-    """One stroke, at the pace of a mouse; the seconds after its end."""
+def _stroke(window: Window, points: NDArray[np.float64], finger: bool) -> tuple[float, float]:
+    """One stroke, at the pace of a mouse; the seconds after its end, see ``write``."""
     _event(window, "DOWN", points[0], finger)
     for point in points[1:]:
         time.sleep(PACE)
         _event(window, "MOTION", point, finger)
-    start = time.perf_counter()
+    clock, computed = time.perf_counter(), time.process_time()
     _event(window, "UP", points[-1], finger)
-    while not window.settled:
+    while not window.desk.settled:
         window.step(1000)
-    return time.perf_counter() - start
+    return time.perf_counter() - clock, time.process_time() - computed
 
 
-def _event(window: Window, name: str, point: "np.ndarray", finger: bool) -> None:
+def _event(window: Window, name: str, point: NDArray[np.float64], finger: bool) -> None:
     """Send an event, and have the window take it."""
     if finger:
         x, y = point / SIZE

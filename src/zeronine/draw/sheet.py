@@ -26,6 +26,7 @@ LARGEST = 1600
 DARK, LIGHT = 25, 250
 """Grey values of ink: light on a picture that is dark."""
 
+
 def empty() -> Pixels:
     """White paper."""
     return np.full(SIZE[::-1], 255, np.uint8)
@@ -200,6 +201,6 @@ def _scaled(pixels: Pixels, size: tuple[int, int]) -> Pixels:
 
 def _draw(pixels: Pixels, stroke: Stroke, scale: float, ink: int) -> None:
     """Draw a stroke on pixels in place; a point alone is a dot."""
-    places = np.rint((np.array(stroke.points) * scale) * 16).astype(np.int32)
+    places = np.rint(np.array([stroke.points[0], *stroke.points]) * scale * 16).astype(np.int32)
     thickness = max(1, round(stroke.thickness * scale))
     cv2.polylines(pixels, [places], False, (ink,) * 3, thickness, cv2.LINE_AA, 4)

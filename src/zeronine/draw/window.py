@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pygame
 from pygame import Rect
@@ -12,6 +13,7 @@ from zeronine.draw.layout import WIDE, layout
 from zeronine.draw.paint import Button, number_rows, paint
 from zeronine.draw.reading import Mode
 from zeronine.draw.sheet import Rendering
+from zeronine.errors import ZeronineError
 from zeronine.reader import Reader
 from zeronine.store import Store
 
@@ -31,16 +33,24 @@ class Window:
         reader: that reads.
         store: address of the store of corrections, see ``store.Store``.
         size: width and height in pixels; None for what suits the screen.
+
+    Raises:
+        ZeronineError: there is no screen.
     """
 
     def __init__(self, reader: Reader, store: str | None = None, size: tuple[int, int] | None = None) -> None:
-        pygame.display.init()
+        try:
+            pygame.display.init()
+            self._surface = pygame.display.set_mode(size or _fitting(), pygame.RESIZABLE)
+        except pygame.error as error:
+            raise ZeronineError(f"no window can be opened ({error}): run this where there is a screen") from None
         pygame.font.init()
         pygame.key.set_repeat(400, 40)
         came = Event(pygame.event.custom_type())
-        self._opening = ThreadPoolExecutor(1).submit(Store, store)  # half a second, before the first correction
+        opener = ThreadPoolExecutor(1)
+        self._opening = opener.submit(Store, store)  # takes half a second, which nobody needs to wait for
+        opener.shutdown(wait=False)
         self.desk = Desk(reader, self._opening.result, lambda: pygame.event.post(came))
-        self._surface = pygame.display.set_mode(size or _fitting(), pygame.RESIZABLE)
         self._rendering = Rendering(self.desk.sheet)
         self._finger: int | None = None
         self._open = True
@@ -50,11 +60,6 @@ class Window:
     def sheet(self) -> Rect:
         """Where the sheet is, in pixels of the window."""
         return self._places.sheet
-
-    @property
-    def settled(self) -> bool:
-        """Whether what was read of the sheet as it is now is on the screen."""
-        return self._shown == self.desk.version
 
     def run(self) -> None:
         """Until the window is closed."""
@@ -83,14 +88,12 @@ class Window:
 
     def show(self) -> None:
         """Put the desk on the screen."""
-        shown = self.desk.reading.version
         self._places = layout(self._surface.get_size(), self.desk.sheet.size[0] / self.desk.sheet.size[1])
         self._buttons = [*self._bar(), *self._truths()]
         paint(self._surface, self.desk, self._places, [button for button, _ in self._buttons], self._rendering)
         read = self.desk.title
         pygame.display.set_caption(f"{read} – Zeronine" if read else "Zeronine")
         pygame.display.flip()
-        self._shown = shown
 
     # ---- what comes
 
@@ -157,7 +160,11 @@ class Window:
 
     def _typed(self, text: str) -> None:
         """A character: of the line that is being typed, a digit, or one of the window's."""
-        meant = {"+": lambda: self.desk.thicker(1), "-": lambda: self.desk.thicker(-1), "n": lambda: self.desk.correct("")}
+        meant = {
+            "+": lambda: self.desk.thicker(1),
+            "-": lambda: self.desk.thicker(-1),
+            "n": lambda: self.desk.correct(""),
+        }
         if self.desk.prompt is None and text.lower() in meant:
             meant[text.lower()]()
         else:
@@ -195,20 +202,20 @@ class Window:
         parts: list[tuple[float, str, str, Action]] = [
             (1.5, "One digit", "Tab", lambda: desk.switch(Mode.digit)),
             (1.5, "Numbers", "Tab", lambda: desk.switch(Mode.number)),
-            (0.25, "", "", lambda: None),
             (1.0, "Undo", "Ctrl+Z", desk.undo),
             (1.0, "Clear", "Del", desk.clear),
-            (1.0, "Thinner", "-", lambda: desk.thicker(-1)),
-            (1.0, "Thicker", "+", lambda: desk.thicker(1)),
+            (0.9, "Thin", "-", lambda: desk.thicker(-1)),
+            (0.5, "", "", lambda: None),
+            (0.9, "Thick", "+", lambda: desk.thicker(1)),
             (1.0, "Open", "Ctrl+O", desk.ask_open),
             (1.0, "Save", "Ctrl+S", desk.ask_save),
         ]
         chosen = "One digit" if mode is Mode.digit else "Numbers"
         rects = _shared(self._places.bar, [part[0] for part in parts], 6 * self._places.unit)
+        pen = desk.thickness * self.sheet.width / desk.sheet.size[0]
         return [
-            (Button(rect, label, keys, label == chosen), action)
+            (Button(rect, label, keys, label == chosen, 0 if label else pen), action)
             for rect, (_, label, keys, action) in zip(rects, parts, strict=True)
-            if label
         ]
 
     def _truths(self) -> list[tuple[Button, Action]]:
@@ -216,11 +223,11 @@ class Window:
         desk = self.desk
         if not desk.correctable:
             return []
-        parts: list[tuple[float, str, Action]] = [(1, digit, lambda digit=digit: desk.type(digit)) for digit in DIGITS]
+        parts: list[tuple[float, str, Action]] = [(1, digit, partial(desk.type, digit)) for digit in DIGITS]
         if desk.prompt is not None:
-            parts += [(1.5, "Keep", lambda: desk.answer(True)), (1.5, "Stop", lambda: desk.answer(False))]
+            parts += [(1.7, "OK", lambda: desk.answer(True)), (1.7, "Cancel", lambda: desk.answer(False))]
         else:
-            parts += [(3, "no digit" if desk.mode is Mode.digit else "no number", lambda: desk.correct(""))]
+            parts += [(3.4, "no digit  (N)" if desk.mode is Mode.digit else "no number  (N)", lambda: desk.correct(""))]
         rects = _shared(self._places.truths, [part[0] for part in parts], 5 * self._places.unit)
         kept = desk.sheet.now.kept
         truth = None if kept is None else kept.truth or parts[-1][1]
