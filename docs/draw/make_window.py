@@ -67,13 +67,13 @@ def main() -> None:
     """Both pictures."""
     with tempfile.TemporaryDirectory() as folder:
         window = Window(Reader(), store=f"{folder}/corrections.db", size=(1160, 760))
-        write(window, "3", 190, 55, 205)
+        write(window, "3", 142, 41, 154)
         window.desk.settle()  # so that reading is timed when ONNX Runtime is warm
         keep(window, "window-digit.png")
         window.desk.clear()
         window.desk.switch(Mode.number)
-        write(window, "1985", 70, 50, 78)
-        write(window, "302", 190, 190, 84)
+        write(window, "1985", 52, 38, 58)
+        write(window, "302", 142, 142, 63)
         keep(window, "window-number.png")
         window.close()
 

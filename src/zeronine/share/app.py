@@ -29,17 +29,21 @@ LEFT_OUT = (
     "IPython",
     "keras",
     "matplotlib",
+    "numpy.f2py",
     "onnx",
     "pandas",
     "pooch",
     "psycopg",
+    "pygments",
     "pytest",
     "rich",
     "scipy",
+    "setuptools",
     "sklearn",
     "tensorflow",
     "tkinter",
     "torch",
+    "yaml",
     "zeronine.bench",
     "zeronine.serve",
     "zeronine.train",
@@ -103,10 +107,8 @@ def _options(model: Path, work: Path) -> Iterator[str]:
 
 def _moved(made: Path, out: Path) -> Path:
     """Put what PyInstaller made where it is wanted; what was there before goes only now."""
-    source = next(path for path in made.iterdir() if path.suffix == ".app" or sys.platform != "darwin")
+    source = made / f"{NAME}.app" if sys.platform == "darwin" else next(made.iterdir())
     target = out / source.name
     if target.is_dir():
         shutil.rmtree(target)
-    target.unlink(missing_ok=True) if target.is_file() else None
-    shutil.move(source, target)
-    return target
+    return Path(shutil.copytree(source, target, symlinks=True) if source.is_dir() else shutil.copy2(source, target))
