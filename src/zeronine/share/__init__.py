@@ -1,0 +1,1 @@
+"""Passing a model on to people who have no Python."""
