@@ -193,7 +193,7 @@ class Reader:
         self.card: Mapping[str, Any] = card or {}
         self.name = "network"
         if model is None or isinstance(model, str | Path):
-            path, self.card = _find(SHIPPED if model is None else model)
+            path, self.card = find(SHIPPED if model is None else model)
             self.name = path.parent.name if self.card else path.name
             model = OnnxNetwork(path, threads)
         self._network = model
@@ -282,7 +282,7 @@ class Reader:
         """
         from zeronine.numbers import Calibration, Networks
 
-        path, card = _find(SHIPPED_PAGE if self._page is None else self._page)
+        path, card = find(SHIPPED_PAGE if self._page is None else self._page)
         recogniser = OnnxNetwork(path.with_name("recogniser.onnx"))
 
         def recognise(windows: NDArray[np.float32]) -> Probabilities:
@@ -417,8 +417,15 @@ def _session(path: Path, threads: int | None = None) -> Any:
         raise ModelError(f"{path} is no model that ONNX Runtime opens ({error}): export it again") from error
 
 
-def _find(model: str | Path) -> tuple[Path, dict[str, Any]]:
-    """The ``.onnx`` file of a model and its card, empty where there is none."""
+def find(model: str | Path) -> tuple[Path, dict[str, Any]]:
+    """The ``.onnx`` file of a model and its card, empty where there is none.
+
+    Args:
+        model: the name of a shipped one, a model folder, or an ``.onnx`` file.
+
+    Raises:
+        ModelError: no such model.
+    """
     folder = MODELS / model if isinstance(model, str) and (MODELS / model).is_dir() else Path(model)
     if folder.is_file():
         if folder.suffix != ".onnx":

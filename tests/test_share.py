@@ -1,0 +1,284 @@
+"""The page that reads digits as they are drawn, in Chromium: it answers as Reader does."""
+
+import base64
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+import typer
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper
+from typer.testing import CliRunner
+
+from zeronine.cli_share import add
+from zeronine.errors import ModelError
+from zeronine.image import resized
+from zeronine.reader import MODELS, SHIPPED, OnnxNetwork, Reader
+from zeronine.share.graph import read_graph
+from zeronine.share.page import OPERATIONS, build
+from zeronine.train.write_onnx import write_onnx
+
+playwright = pytest.importorskip("playwright.sync_api")
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """A browser that has no internet."""
+    path = shutil.which("chromium")
+    if path is None:
+        pytest.skip("needs Chromium")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        context = browser.new_context(has_touch=True, viewport={"width": 375, "height": 812})
+        context.set_offline(True)
+        yield context
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of the shipped model."""
+    return build(tmp_path_factory.mktemp("page") / "reader.html")
+
+
+@pytest.fixture
+def page(chromium: Any, shipped: Path) -> Iterator[Any]:
+    """That page, opened; it must neither fail nor ask for anything."""
+    opened, asked, failed = chromium.new_page(), [], []
+    opened.on("request", lambda request: asked.append(request.url))
+    opened.on("pageerror", lambda error: failed.append(str(error)))
+    opened.on("console", lambda message: failed.append(message.text))
+    opened.goto(shipped.as_uri())
+    yield opened
+    opened.close()
+    assert [url for url in asked if not url.startswith("data:")] == [shipped.as_uri()]
+    assert not failed
+
+
+DRAW = """drawings => drawings.map(({ lines, pen, image, side, place, black }) => {
+  const ink = black ? "#fff" : "#000", ground = black ? "#000" : "#fff", on = context(picture)
+  strokes = lines || []
+  const stroke = CanvasRenderingContext2D.prototype.stroke
+  CanvasRenderingContext2D.prototype.stroke = function () { this.lineWidth = pen; stroke.call(this) }
+  draw(picture, ink, ground)
+  CanvasRenderingContext2D.prototype.stroke = stroke
+  if (image) {
+    const small = Object.assign(document.createElement("canvas"), { width: 8, height: 8 })
+    const bytes = context(small).createImageData(8, 8)
+    image.forEach((value, i) => bytes.data.set([...Array(3).fill(black ? value : 255 - value), 255], 4 * i))
+    context(small).putImageData(bytes, 0, 0)
+    on.setTransform(1, 0, 0, 1, 0, 0)
+    on.imageSmoothingQuality = "high"
+    on.drawImage(small, ...place, side, side)
+  }
+  const { digit, reason, row } = reading(pixels(picture))
+  const bytes = context(picture).getImageData(0, 0, PICTURE, PICTURE).data.filter((_, i) => i % 4 === 0)
+  return { digit, reason, row: [...row], pixels: btoa(String.fromCharCode(...bytes)) }
+})"""
+"""Draws with the page's own pen and reads with the page's own reader; gives the pixels as well."""
+
+
+def drawings(count: int) -> list[dict[str, Any]]:
+    """Digits in our own forms, of any size, pen, place and polarity; one in four is one of scikit-learn's, enlarged."""
+    from sklearn.datasets import load_digits
+
+    from zeronine.train.forms import FORMS
+    from zeronine.train.synthesis import hand_of_form
+
+    random = np.random.default_rng(9)
+    forms, embedded = [form for written in FORMS.values() for form in written], load_digits().images
+
+    def one(number: int) -> dict[str, Any]:
+        black = bool(random.random() < 0.5)
+        if number % 4 == 3:
+            side = random.uniform(40, 116)
+            image = np.rint(embedded[random.integers(len(embedded))].ravel() * 255 / 16)
+            return {
+                "image": image.tolist(),
+                "side": side,
+                "place": random.uniform(5, 123 - side, 2).tolist(),
+                "black": black,
+            }
+        room = random.uniform(0.15, 1.0)
+        place = random.uniform(0, 1 - room, 2)
+        lines = [line * room + place for line in hand_of_form(forms[random.integers(len(forms))], random)]
+        return {"lines": [line.tolist() for line in lines], "pen": random.uniform(0.02, 0.14), "black": black}
+
+    return [one(number) for number in range(count)]
+
+
+def test_the_page_answers_as_the_reader_does(page: Any) -> None:
+    seen = page.evaluate(DRAW, drawings(200))
+    pictures = [np.frombuffer(base64.b64decode(one["pixels"]), np.uint8).reshape(128, 128) for one in seen]
+    answers = list(Reader().predict_many(pictures))
+    assert [(None if answer.digit is None else str(answer.digit), answer.reason) for answer in answers] == [
+        (one["digit"], one["reason"]) for one in seen
+    ]
+    assert any(answer.rejected for answer in answers)
+    np.testing.assert_allclose([one["row"] for one in seen], [answer.probabilities for answer in answers], atol=0.01)
+
+
+def test_a_blank_paper_is_refused(page: Any) -> None:
+    assert page.evaluate("strokes = []; draw(picture, '#fff', '#000'); reading(pixels(picture)).reason") == "blank"
+
+
+def probabilities(opened: Any, images: NDArray[np.float32]) -> NDArray[np.float64]:
+    """What the network in a page says of digit images."""
+    script = "rows => rows.map(row => [...probabilities({ width: 28, height: 28, data: Float32Array.from(row) })])"
+    return np.array(opened.evaluate(script, images.reshape(len(images), -1).tolist()))
+
+
+def test_the_network_gives_the_same_probabilities(page: Any, digits: Any) -> None:
+    images = digits.train.shaped((28, 28))[:200]
+    np.testing.assert_allclose(probabilities(page, images), Reader().probabilities(images), atol=1e-5)
+
+
+class Everything(torch.nn.Module):
+    """Every operation that the page computes and the shipped network has not, in forms that are easily got wrong."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.seen = torch.nn.Conv2d(1, 5, (5, 3), stride=(2, 1), padding=(1, 0), dilation=2)
+        self.pool = torch.nn.MaxPool2d(3, 2, 1)
+        self.answer, self.other = torch.nn.Linear(100, 11), torch.nn.Parameter(torch.randn(11, 11))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Probabilities (N, 10) of images (N, 28, 28)."""
+        seen = self.seen(images.reshape(-1, 28, 28, 1).permute(0, 3, 1, 2) - 0.5)
+        bent = [bend(seen) for bend in BENDS]
+        pooled = self.pool(torch.cat(bent, 1))
+        one = self.answer(torch.cat([pooled.amax((2, 3)), pooled.mean((2, 3))], 1))
+        both = torch.stack([one.softmax(1), (one @ self.other / 3).softmax(1)])
+        return both.mean(0).log().softmax(1)[:, 1:]
+
+
+BENDS = (
+    *(torch.nn.ReLU(), torch.nn.LeakyReLU(0.1), torch.nn.ELU(0.7), torch.nn.SELU(), torch.nn.GELU(), torch.nn.SiLU()),
+    *(torch.nn.Softplus(), torch.nn.Tanh(), torch.nn.Sigmoid(), torch.nn.Softplus(threshold=0.5)),
+)
+
+
+def test_every_operation_gives_the_same(chromium: Any, page: Any, digits: Any, tmp_path: Path) -> None:
+    path = tmp_path / "everything.onnx"
+    shapes = {0: torch.export.Dim("batch", min=1)}
+    write_onnx(Everything().eval(), torch.zeros(2, 28, 28), path, shapes, ("images", "probabilities"))
+    asked = {node.operation for file in (path, MODELS / SHIPPED / "model.onnx") for node in read_graph(file).nodes}
+    assert set(page.evaluate("Object.keys(operations)")) == asked == OPERATIONS
+    opened = chromium.new_page()
+    opened.goto(build(tmp_path / "everything.html", path).as_uri())
+    images = digits.train.shaped((28, 28))[:20]
+    np.testing.assert_allclose(probabilities(opened, images), OnnxNetwork(path)(images), atol=1e-5)
+    opened.close()
+
+
+@pytest.mark.parametrize("order", ["row", "column"])
+def test_a_network_of_other_images(chromium: Any, digits: Any, tmp_path: Path, order: str) -> None:
+    card = {"input": {"order": order}, "classes": list("abcdefghij")}
+    model = saved(tmp_path / order, [helper.make_node("MatMul", ["images", "weights"], ["out"])], [None, 400], card)
+    opened = chromium.new_page()
+    opened.goto(build(tmp_path / "reader.html", model).as_uri())
+    images = digits.train.shaped((28, 28))[:20]
+    expected = Reader(model).probabilities(np.stack([resized(image, 20) for image in images]))
+    np.testing.assert_allclose(probabilities(opened, images), expected, atol=1e-5)
+    opened.close()
+
+
+def saved(
+    folder: Path, nodes: list[Any], shape: list[int | None], card: dict[str, Any] | None = None, **opset: int
+) -> Path:
+    """A model folder of a few nodes from ``images`` to ``out``, with ``weights`` (400, 10) among its tensors."""
+    weights = numpy_helper.from_array(np.random.default_rng(0).normal(size=(400, 10)).astype(np.float32), "weights")
+    ends = [helper.make_tensor_value_info(*end) for end in (("images", 1, shape), ("out", 1, None))]
+    graph = helper.make_graph(nodes, "", ends[:1], ends[1:], [weights])
+    folder.mkdir()
+    opsets = [helper.make_opsetid("", opset.get("opset", 18))]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), folder / "model.onnx")
+    (folder / "card.json").write_text(json.dumps(card or {}))
+    return folder
+
+
+def test_what_the_page_cannot_do_is_named(tmp_path: Path) -> None:
+    sine = saved(tmp_path / "sine", [helper.make_node("Sin", ["images"], ["out"])], [None, 400])
+    old = saved(tmp_path / "old", [helper.make_node("Relu", ["images"], ["out"])], [None, 400], opset=13)
+    pool = helper.make_node("MaxPool", ["images"], ["out"], kernel_shape=[3, 3], ceil_mode=1)
+    for model, said in (
+        (sine, "operation Sin"),
+        (old, "opset 13"),
+        (saved(tmp_path / "pool", [pool], [None, 1, 28, 28]), "ceil_mode 1"),
+        (saved(tmp_path / "colour", [pool], [None, 3, 32, 32]), "whole pictures"),
+        (tmp_path / "nothing", "no such model"),
+    ):
+        with pytest.raises(ModelError, match=said):
+            build(tmp_path / "reader.html", model)
+    assert not (tmp_path / "reader.html").exists()
+
+
+def test_a_network_that_is_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zeronine.share.page.MOST_BYTES", 1_000_000)
+    with pytest.raises(ModelError, match=r"1\.10 MB, more than 1: "):
+        build(tmp_path / "reader.html")
+
+
+def test_drawing_undoing_and_clearing(page: Any, shipped: Path) -> None:
+    assert shipped.stat().st_size < 1_500_000
+    box = page.locator("#paper").bounding_box()
+
+    def stroke(*points: tuple[float, float]) -> None:
+        places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
+        page.mouse.move(*places[0])
+        page.mouse.down()
+        for place in places[1:]:
+            page.mouse.move(*place, steps=5)
+        page.mouse.up()
+
+    def shown(answer: str) -> None:
+        page.wait_for_function("wanted => element('answer').textContent === wanted", arg=answer)
+
+    stroke((0.25, 0.2), (0.7, 0.2), (0.4, 0.85))
+    shown("7")
+    page.wait_for_function("element('spoken').textContent.startsWith('7, ')")
+    assert page.evaluate(
+        "context(element('seen')).getImageData(0, 0, 28, 28).data.some(value => value > 0 && value < 255)"
+    )
+    assert page.get_by_label("7: ", exact=False).get_attribute("class") == "most"
+    stroke((0.1, 0.1), (0.9, 0.9), (0.9, 0.1), (0.1, 0.9), (0.1, 0.1), (0.9, 0.1), (0.5, 0.9), (0.1, 0.5), (0.9, 0.5))
+    shown("?")
+    page.get_by_role("button", name="Undo").click()
+    shown("7")
+    page.get_by_role("button", name="Clear").click()
+    shown("")
+    assert page.get_by_role("button", name="Undo").is_disabled()
+    page.touchscreen.tap(box["x"] + 0.5 * box["width"], box["y"] + 0.5 * box["height"])
+    assert page.evaluate("strokes.length") == 1
+    page.keyboard.press("Control+z")
+    assert page.evaluate("strokes.length") == 0
+
+
+def test_a_reading_takes_at_most_50_milliseconds(page: Any) -> None:
+    client = page.context.new_cdp_session(page)
+    client.send("Performance.enable", {"timeDomain": "threadTicks"})  # not what other programs take
+    page.evaluate(DRAW, drawings(40))
+
+    def seconds() -> float:
+        metrics = client.send("Performance.getMetrics")["metrics"]
+        return float(next(entry["value"] for entry in metrics if entry["name"] == "ScriptDuration"))
+
+    before = seconds()
+    page.evaluate("for (let i = 0; i < 20; i++) reading(pixels(picture))")
+    print((seconds() - before) / 20)
+    assert (seconds() - before) / 20 < 0.05
+
+
+def test_the_command(tmp_path: Path) -> None:
+    app = typer.Typer()
+    add(app)
+    result = CliRunner().invoke(app, ["share", "page", "--out", str(tmp_path / "reader.html")])
+    assert "1.10 MB" in result.output
+    assert (tmp_path / "reader.html").read_text(encoding="utf-8").startswith("<!doctype html>")
