@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -443,12 +443,12 @@ def bad_inputs() -> dict[str, tuple[bytes, int]]:
         "PNG, signature only": (NINE[:8], 415),
         "PNG, truncated": (NINE[: len(NINE) // 2], 422),
         "PNG, a byte changed": (NINE[:1000] + bytes([NINE[1000] ^ 255]) + NINE[1001:], 422),
-        "PNG bomb, 1.6 gigapixels in 1.5 MB, cut": (bomb(40_000, 40_000)[:100_000], 413),
+        "PNG bomb, 1.6 gigapixels": (bomb(40_000, 40_000), 413),
         "PNG bomb, 100 megapixels": (bomb(10_000, 10_000), 413),
         "PNG, 4.2 megapixels where 4 are taken": (bomb(2_100, 2_000), 413),
         "PNG, 0 × 0": (sized(NINE, 0, 0), 415),
         "PNG, 2^31 - 1 wide": (sized(NINE, 2**31 - 1, 1), 413),
-        "PNG, text that unpacks to 200 MB": (zipped_text(), 422),
+        "PNG, text that unpacks to 20 MB": (zipped_text(), 422),
         "JPEG, 2,000 scans": (scans(2000), 422),
         "JPEG, truncated": (encoded(nine(), "JPEG")[:600], 422),
         "JPEG, CMYK": (cmyk, 200),
@@ -482,12 +482,12 @@ def sized(picture: bytes, width: int, height: int) -> bytes:
 
 
 def bomb(width: int, height: int) -> bytes:
-    """A black PNG: a thousandth of its pixels in bytes."""
+    """A black PNG; of the tall ones, only the beginning, which is all that may be looked at."""
     import zlib
 
     header = width.to_bytes(4, "big") + height.to_bytes(4, "big") + b"\x08\0\0\0\0"
     squeeze = zlib.compressobj(9)
-    rows = b"".join(squeeze.compress(bytes(width + 1)) for _ in range(min(height, 10_000))) + squeeze.flush()
+    rows = b"".join(squeeze.compress(bytes(width + 1)) for _ in range(min(height, 500))) + squeeze.flush()
     return NINE[:8] + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
@@ -495,7 +495,7 @@ def zipped_text() -> bytes:
     import zlib
 
     squeeze = zlib.compressobj(9)
-    text = b"".join(squeeze.compress(bytes(2**20)) for _ in range(100)) + squeeze.flush()
+    text = b"".join(squeeze.compress(bytes(2**20)) for _ in range(20)) + squeeze.flush()
     return NINE[:33] + chunk(b"zTXt", b"Comment\0\0" + text) + NINE[33:]
 
 
@@ -753,6 +753,46 @@ def test_a_failure_of_ours_is_a_500_that_tells_nothing(tmp_path, monkeypatch, ca
         answer = client.post("/v1/predict", content=NINE)
         assert (answer.status_code, "secret" in answer.text) == (500, False)
     assert "secret" in caplog.text
+
+
+def test_the_api_keeps_to_its_own_description(usual):
+    """What schemathesis makes up from the OpenAPI document, right and wrong, never gets an answer that it lacks."""
+    schemathesis = pytest.importorskip("schemathesis", reason="needs the extra dev")
+    from hypothesis import HealthCheck, Phase, given, settings
+    from hypothesis.errors import Unsatisfiable
+    from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+    client, _ = usual
+    schema = schemathesis.openapi.from_url(f"{client.base_url}/openapi.json")
+    calm = settings(
+        max_examples=FUZZED,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    asked = set()
+
+    def fuzz(operation: Any, mode: Any) -> None:
+        @calm
+        @given(case=operation.as_strategy(generation_mode=mode))
+        def ask(case: Any) -> None:
+            asked.add(f"{case.method} {case.path} {mode.value}")
+            # bytes that are made up are no picture, which the document has no words for
+            case.call_and_validate(excluded_checks=[positive_data_acceptance], timeout=20)
+
+        with suppress(Unsatisfiable):  # nothing can be wrong where nothing is sent
+            ask()
+
+    for operation in schema.get_all_operations():
+        for mode in schemathesis.GenerationMode:
+            fuzz(operation.ok(), mode)
+    assert {"POST /v1/predict positive", "POST /v1/corrections negative"} <= asked
+
+
+FUZZED = int(os.environ.get("ZERONINE_FUZZED", "3"))
+"""Requests that are made up for each operation, right ones and wrong ones; 100 take minutes."""
 
 
 SLOW = """
