@@ -24,6 +24,7 @@ pytest.importorskip("fastapi", reason="needs the extra serve")
 httpx = pytest.importorskip("httpx", reason="needs the extra dev")
 
 from zeronine import taught
+from zeronine.bench import serve as bench
 from zeronine.errors import ServiceError
 from zeronine.reader import MODELS, SHIPPED, Reader
 from zeronine.serve import Limits, Service, Settings, answers, app, reading
@@ -206,8 +207,8 @@ def test_a_corrections_picture_is_made_anew(usual):
         ({"truth": "1", "confidence": "much"}, NINE, 422),
         ({"truth": "1", "model": "../../etc"}, NINE, 422),
         ({"truth": "1", "reading": "\0"}, NINE, 422),
-        ({"truth": "1", "other": "x" * 2000}, NINE, 413),
-        ({f"field{number}": "1" for number in range(20)}, NINE, 413),
+        ({"truth": "1", "other": "x" * 2000}, NINE, 422),
+        ({f"field{number}": "1" for number in range(20)}, NINE, 422),
         ({"truth": "1"}, b"no picture", 415),
         ({"truth": "1"}, NINE[:200], 422),
     ],
@@ -400,6 +401,7 @@ def test_only_its_own_names_are_answered(usual, tmp_path):
         ({"Origin": "https://evil.example"}, 403),
         ({"Origin": "http://127.0.0.1:1"}, 403),
         ({"Origin": "null"}, 403),
+        ({"Origin": "http://["}, 403),
     ],
 )
 def test_another_websites_form_writes_nothing(usual, headers, status):
@@ -552,7 +554,7 @@ def test_a_damaged_form_is_refused(usual, content_type, content):
 
 def test_a_form_of_too_many_pictures_is_refused(usual):
     client, _ = usual
-    assert client.post("/v1/predict", files=files(*[NINE] * 5)).status_code == 413
+    assert client.post("/v1/predict", files=files(*[NINE] * 5)).status_code == 422
     assert client.post("/v1/predict", files=files(NINE, name="other")).status_code == 422
 
 
@@ -850,3 +852,46 @@ def test_the_image_of_the_service_is_sound():
     said = (ROOT / "Dockerfile").read_text()
     assert "USER 10001" in said
     assert "HEALTHCHECK" in said
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from Linux's /proc")
+def test_the_load_is_measured(usual, monkeypatch, tmp_path):
+    script = tmp_path / "command.py"
+    script.write_text(COMMAND)
+    monkeypatch.setattr(bench, "COMMAND", (sys.executable, str(script)))
+    load = bench.measure(seconds=1, connections=2)
+    assert load.errors == 0
+    assert load.answers > 5
+    assert 0 < load.median <= load.slowest
+    assert len(load.lines()) == 4
+    client, _ = usual
+    answers, errors, seconds, _, _ = bench._with_python(client.base_url.port, bench.drawn(280), 2, 20, 1)
+    assert (errors, 10 <= answers <= 21, seconds >= 0.9) == (0, True, True)
+
+
+COMMAND = """
+import typer
+from zeronine import cli_serve
+app = typer.Typer()
+app.callback()(lambda: None)
+cli_serve.add(app)
+app()
+"""
+
+
+def test_what_the_load_sends_are_digits(reader):
+    for side in bench.SIDES.values():
+        assert [prediction.digit for prediction in reader.predict_many(bench.drawn(side))] == list(range(10))
+
+
+def test_the_command_refuses_what_is_unsafe(tmp_path):
+    import typer
+    from typer.testing import CliRunner
+
+    from zeronine import cli_serve
+
+    cli = typer.Typer()
+    cli_serve.add(cli)
+    result = CliRunner().invoke(cli, ["--host", "0.0.0.0", "--store", str(tmp_path / "store.db")])
+    assert isinstance(result.exception, ServiceError)
+    assert "ZERONINE_TOKEN" in str(result.exception)
