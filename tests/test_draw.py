@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -136,18 +137,22 @@ def test_a_picture_becomes_paper() -> None:
 
 
 def test_of_what_waits_only_the_newest_is_read() -> None:
+    begun, go_on = threading.Event(), threading.Event()
     seen: list[int] = []
 
     class Slow:
-        def see(self, pixels: NDArray[np.uint8]) -> tuple[None, None]:
+        def see(self, pixels: NDArray[np.int64]) -> tuple[None, None]:
             seen.append(int(pixels[0]))
-            time.sleep(0.1)
+            begun.set()
+            go_on.wait()
             return None, None
 
     worker = Worker(Slow(), lambda: None)  # type: ignore[arg-type]
-    for version in range(1, 6):
+    worker.submit(Task(1, Mode.digit, np.array([1])))
+    begun.wait()
+    for version in (2, 3, 4, 5):
         worker.submit(Task(version, Mode.digit, np.array([version])))
-        time.sleep(0.01)
+    go_on.set()
     assert worker.settled().version == 5
     assert seen == [1, 5]
     worker.close()
