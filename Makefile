@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test check engines format docs clean
+.PHONY: demo test check engines app format docs clean
 
 demo: .venv/train
 	rm -rf demo
@@ -24,6 +24,9 @@ check: .venv/dev
 
 engines: .venv/engines
 	$(BIN)/python tests/engines.py
+
+app: .venv/dev
+	$(BIN)/python tests/app.py dist
 
 format: .venv/dev
 	$(BIN)/ruff format .
