@@ -27,7 +27,7 @@ from zeronine.data import Split
 from zeronine.errors import DataError, ImageError, ModelError, StoreError
 from zeronine.evaluate import evaluate
 from zeronine.formats import DIGITS
-from zeronine.image import digit_images
+from zeronine.image import Source, digit_images
 from zeronine.reader import MODELS, SHIPPED, Probabilities, Reader
 from zeronine.store import Correction, Store
 from zeronine.train import synthesis
@@ -96,12 +96,12 @@ class Lesson:
     """One correction to learn from.
 
     Attributes:
-        picture: PNG.
+        picture: as a Reader takes it.
         truth: 0..9, or NONE.
         images: what the network may see of it, (V, 28, 28) bytes: of a digit the likeliest way, of what is none all.
     """
 
-    picture: bytes
+    picture: Source
     truth: int
     images: NDArray[np.uint8]
 
@@ -215,14 +215,26 @@ def lessons_of(corrections: Sequence[Correction]) -> list[Lesson]:
         if len(correction.truth) > 1:
             continue
         try:
-            views = digit_images(correction.picture)
-            images = [next(views), *(() if correction.truth else views)]
+            one = lesson(correction.picture, int(correction.truth) if correction.truth else NONE)
         except ImageError:
             continue
-        seen = np.stack([np.rint(image * 255).astype(np.uint8) for image in images])
-        truth = int(correction.truth) if correction.truth else NONE
-        lessons[seen[0].tobytes()] = Lesson(correction.picture, truth, seen)
+        lessons[one.images[0].tobytes()] = one
     return list(lessons.values())
+
+
+def lesson(picture: Source, truth: int) -> Lesson:
+    """What is to be learned from one picture.
+
+    Args:
+        picture: of a digit, or of what is none.
+        truth: 0..9, or NONE.
+
+    Raises:
+        ImageError: there is nothing to be seen on it.
+    """
+    views = digit_images(picture)
+    images = [next(views), *(views if truth == NONE else ())]
+    return Lesson(picture, truth, np.stack([np.rint(image * 255).astype(np.uint8) for image in images]))
 
 
 class Pupil:
@@ -244,7 +256,7 @@ class Pupil:
         self.network = opened(folder, self._reader.card)
         rest, self._validation = _mnist()
         self._before = self._reader.probabilities(self._validation.shaped(SHAPE))
-        _same(self._before, self._copied(self.network).probabilities(self._validation.shaped(SHAPE)), folder)
+        _same(self._before, self.reader(self.network).probabilities(self._validation.shaped(SHAPE)), folder)
         self._bend = override(Settings(), self._reader.card["settings"]).augmentation
         self._replay = self._replayed(rest)
 
@@ -255,7 +267,7 @@ class Pupil:
         parts = folds(lessons, self._seed)
         for number, part in enumerate(parts):
             others = [lesson for other in parts if other is not part for lesson in other]
-            after += _right(self._copied(self.learned(others)), part)
+            after += _right(self.reader(self.learned(others)), part)
             if progress:
                 progress(number + 1, len(parts) + 1, {})
         return Change(len(lessons), before, after), self.learned(lessons)
@@ -277,7 +289,7 @@ class Pupil:
 
     def measure(self, copy: Convnet) -> tuple[Change, Change]:
         """MNIST's held out images: by the likeliest digit, and by what a Reader answers."""
-        both = [self._before, self._copied(copy).probabilities(self._validation.shaped(SHAPE))]
+        both = [self._before, self.reader(copy).probabilities(self._validation.shaped(SHAPE))]
         labels, least, unsure = self._validation.labels, self._reader.least_digit, self._reader.unsure
         right = [chances.argmax(1) == labels for chances in both]
         kept = [(chances.sum(1) >= least) & (chances.max(1) >= unsure) for chances in both]
@@ -289,7 +301,7 @@ class Pupil:
     def write(self, copy: Convnet, folder: Path, lessons: Sequence[Lesson], outcome: Outcome) -> None:
         """Write a copy's model folder."""
         images, card = self._validation.shaped(SHAPE), dict(self._reader.card)
-        chances = self._copied(copy).probabilities(images)
+        chances = self.reader(copy).probabilities(images)
         for measured_before in ("tables", "measured_on"):
             card.pop(measured_before, None)
         counts = Counter("" if lesson.truth == NONE else str(lesson.truth) for lesson in lessons)
@@ -317,8 +329,8 @@ class Pupil:
         }
         write_model(folder, _answering(copy), card, images, chances)
 
-    def _copied(self, network: Convnet) -> Reader:
-        """A Reader with another network."""
+    def reader(self, network: Convnet) -> Reader:
+        """A Reader with another network in it, the card of the model that is taught, and no file."""
         return Reader(TorchNetwork(_answering(network), SHAPE), card=self._reader.card)
 
     def _replayed(self, rest: Split) -> tuple[torch.Tensor, torch.Tensor]:
