@@ -37,7 +37,7 @@ from zeronine.train.networks import Convnet
 from zeronine.train.recipes import RECIPES, Settings
 from zeronine.train.run import Progress, hardware, versions
 from zeronine.train.settings import override
-from zeronine.train.state import seeded, start
+from zeronine.train.state import computes_bfloat16, seeded, start
 
 NONE = len(DIGITS)
 """The network's answer that stands for "no digit"."""
@@ -283,8 +283,9 @@ class Pupil:
             mine = torch.randint(len(images), (settings.corrections,), generator=random)
             theirs = torch.randint(len(replayed), (settings.replayed,), generator=random)
             pixels = torch.cat([self._bend(images[mine], random), replayed[theirs]])
-            logits = state.network(pixels.contiguous(memory_format=torch.channels_last))
-            state.learn(functional.cross_entropy(logits, torch.cat([targets[mine], answers[theirs]])))
+            with torch.autocast("cpu", torch.bfloat16, enabled=computes_bfloat16(torch.device("cpu"))):
+                logits = state.network(pixels.contiguous(memory_format=torch.channels_last))
+            state.learn(functional.cross_entropy(logits.float(), torch.cat([targets[mine], answers[theirs]])))
         return cast(Convnet, state.result).eval()
 
     def measure(self, copy: Convnet) -> tuple[Change, Change]:
