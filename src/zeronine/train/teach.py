@@ -60,9 +60,11 @@ class Teaching:
     """How a copy learns. Chosen on USPS's training part, on ``optdigits`` and on the digits of ``letters``.
 
     Attributes:
-        steps: of the optimiser; each sees so many corrections, bent anew, and so much that is replayed.
-        corrections: in each step.
-        replayed: in each step.
+        steps: of the optimiser.
+        batch_size: images per step; what is no correction is replayed.
+        least, most: corrections per step, bent anew each time: a quarter of them, but so many. With 12 of them out of
+            10 to 20 corrections, the accuracy on MNIST's held out images fell by up to 0.14 points; with a quarter by
+            0.04, and the corrections were learned as well.
         learning_rate: peak of the one-cycle schedule, a sixth of that of the training before.
         beta2: AdamW's memory of squared gradients.
         weight_decay: none: the weights are to stay where they are.
@@ -77,8 +79,9 @@ class Teaching:
     """
 
     steps: int = 100
-    corrections: int = 12
-    replayed: int = 116
+    batch_size: int = 128
+    least: int = 3
+    most: int = 12
     learning_rate: float = 1e-3
     beta2: float = 0.99
     weight_decay: float = 0.0
@@ -279,9 +282,10 @@ class Pupil:
         state.network.eval()  # batch norm keeps the statistics of the training before
         images, targets = _targets(lessons, settings.smoothing)
         replayed, answers = self._replay
+        share = min(max(len(lessons) // 4, settings.least), settings.most)
         for _ in range(settings.steps):
-            mine = torch.randint(len(images), (settings.corrections,), generator=random)
-            theirs = torch.randint(len(replayed), (settings.replayed,), generator=random)
+            mine = torch.randint(len(images), (share,), generator=random)
+            theirs = torch.randint(len(replayed), (settings.batch_size - share,), generator=random)
             pixels = torch.cat([self._bend(images[mine], random), replayed[theirs]])
             with torch.autocast("cpu", torch.bfloat16, enabled=computes_bfloat16(torch.device("cpu"))):
                 logits = state.network(pixels.contiguous(memory_format=torch.channels_last))
