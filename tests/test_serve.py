@@ -895,3 +895,12 @@ def test_the_command_refuses_what_is_unsafe(tmp_path):
     result = CliRunner().invoke(cli, ["--host", "0.0.0.0", "--store", str(tmp_path / "store.db")])
     assert isinstance(result.exception, ServiceError)
     assert "ZERONINE_TOKEN" in str(result.exception)
+
+
+def test_a_texture_keeps_nobody_busy_for_long(reader):
+    noise = np.random.default_rng(0).integers(0, 255, (1000, 1000), np.uint8)
+    static = np.kron(np.random.default_rng(0).integers(0, 2, (300, 300), np.uint8) * 255, np.ones((4, 4), np.uint8))
+    started = time.process_time()
+    reader.predict(noise)
+    reader.read(static)
+    assert time.process_time() - started < 30, "seconds of the processor; it was minutes"

@@ -29,6 +29,8 @@ from zeronine.reader import Reader
 SIDES = {"digit": 28, "drawing": 280}
 """Pixels of what is sent: digit images like MNIST's, and drawings as large as the page makes them."""
 
+WARM_SECONDS = 1
+
 COMMAND = (sys.executable, "-m", "zeronine")
 
 WRK = """
@@ -107,7 +109,7 @@ def measure(
     """Load a service that is started for it.
 
     Args:
-        seconds: to run, after two seconds to warm up.
+        seconds: to run, after a second to warm up.
         rate: requests a second; 0 for as many as go.
         picture: what is sent, see ``SIDES``.
         connections: kept open.
@@ -121,7 +123,7 @@ def measure(
     with started() as (port, process):
         use_wrk = not rate and shutil.which("wrk") is not None
         run = _with_wrk if use_wrk else _with_python
-        run(port, pictures, connections, rate, 2)
+        run(port, pictures, connections, rate, WARM_SECONDS)
         before, memory = processor_seconds(process), _Memory(process, seconds)
         answers, errors, took, median, slowest = run(port, pictures, connections, rate, seconds)
         used = processor_seconds(process) - before
