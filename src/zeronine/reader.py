@@ -283,13 +283,13 @@ class Reader:
         from zeronine.numbers import Calibration, Networks
 
         path, card = find(SHIPPED_PAGE if self._page is None else self._page)
-        recogniser = OnnxNetwork(path.with_name("recogniser.onnx"))
+        finder, recogniser = PageNetwork(path), OnnxNetwork(path.with_name("recogniser.onnx"))
 
         def recognise(windows: NDArray[np.float32]) -> Probabilities:
             parts = [recogniser(windows[at : at + BATCH, None]) for at in range(0, len(windows), BATCH)]
             return np.concatenate([np.zeros((0, 11), np.float32), *parts])
 
-        return Networks(PageNetwork(path), recognise, Calibration.of(card))
+        return Networks(finder, recognise, Calibration.of(card))
 
     def probabilities(self, images: NDArray[np.float32]) -> Probabilities:
         """Probabilities (N, classes) of images (N, *shape) float32 in 0..1 that are prepared already.

@@ -167,7 +167,9 @@ def examined(pages: Examined, alone: Callable[[int], None]) -> tuple[Bytes, Labe
     loader = DataLoader(
         pages, batch_size=None, num_workers=2, prefetch_factor=8, multiprocessing_context="spawn", worker_init_fn=alone
     )
-    parts = [(np.array(windows), np.array(labels)) for windows, labels in loader]  # copies: what is shared are open files
+    parts = [
+        (np.array(windows), np.array(labels)) for windows, labels in loader
+    ]  # copies: what is shared are open files
     return np.concatenate([windows for windows, _ in parts]), np.concatenate([labels for _, labels in parts])
 
 
