@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnx.parser
 import pytest
-import torch
 import typer
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
@@ -19,10 +19,8 @@ from typer.testing import CliRunner
 from zeronine.cli_share import add
 from zeronine.errors import ModelError
 from zeronine.image import resized
-from zeronine.reader import MODELS, SHIPPED, OnnxNetwork, Reader
-from zeronine.share.graph import read_graph
+from zeronine.reader import Reader
 from zeronine.share.page import OPERATIONS, build
-from zeronine.train.write_onnx import write_onnx
 
 playwright = pytest.importorskip("playwright.sync_api")
 
@@ -139,49 +137,85 @@ def test_the_network_gives_the_same_probabilities(page: Any, digits: Any) -> Non
     np.testing.assert_allclose(probabilities(page, images), Reader().probabilities(images), atol=1e-5)
 
 
-class Everything(torch.nn.Module):
-    """Every operation that the page computes and the shipped network has not, in forms that are easily got wrong."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        torch.manual_seed(0)
-        self.seen = torch.nn.Conv2d(1, 5, (5, 3), stride=(2, 1), padding=(1, 0), dilation=2)
-        self.pool = torch.nn.MaxPool2d(3, 2, 1)
-        self.answer, self.other = torch.nn.Linear(100, 11), torch.nn.Parameter(torch.randn(11, 11))
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Probabilities (N, 10) of images (N, 28, 28)."""
-        seen = self.seen(images.reshape(-1, 28, 28, 1).permute(0, 3, 1, 2) - 0.5)
-        bent = [bend(seen) for bend in BENDS]
-        pooled = self.pool(torch.cat(bent, 1))
-        one = self.answer(torch.cat([pooled.amax((2, 3)), pooled.mean((2, 3))], 1))
-        both = torch.stack([one.softmax(1), (one @ self.other / 3).softmax(1)])
-        return both.mean(0).log().softmax(1)[:, 1:]
-
-
-BENDS = (
-    *(torch.nn.ReLU(), torch.nn.LeakyReLU(0.1), torch.nn.ELU(0.7), torch.nn.SELU(), torch.nn.GELU(), torch.nn.SiLU()),
-    *(torch.nn.Softplus(), torch.nn.Tanh(), torch.nn.Sigmoid(), torch.nn.Softplus(threshold=0.5)),
-)
+EVERYTHING = """
+everything (float[N, 28, 28] images) => (float[N, 10] out) <
+  int64[4] last = {-1, 28, 28, 1}, int64[2] flat = {0, -1}, int64[2] places = {2, 3},
+  int64[1] first = {0}, int64[1] second = {1}, int64[1] end = {11}, float half = {0.5}
+> {
+  channels_last = Reshape (images, last)
+  image = Transpose <perm = [0, 3, 1, 2]> (channels_last)
+  level = Sub (image, half)
+  seen = Conv <strides = [2, 1], pads = [1, 0, 2, 1], dilations = [2, 1]> (level, kernels)
+  relu = Relu (seen)
+  leaky = LeakyRelu <alpha = 0.1> (seen)
+  elu = Elu <alpha = 0.7> (seen)
+  selu = Selu (seen)
+  sigmoid = Sigmoid (seen)
+  silu = Mul (seen, sigmoid)
+  tanh = Tanh (seen)
+  erf = Erf (seen)
+  softplus = Softplus (seen)
+  above = Greater (seen, half)
+  either = Where (above, seen, softplus)
+  scaled = Div (seen, scales)
+  all = Concat <axis = 1> (relu, leaky, elu, selu, silu, tanh, erf, either, scaled)
+  pooled = MaxPool <kernel_shape = [3, 2], strides = [2, 3], pads = [1, 0, 0, 1]> (all)
+  most = ReduceMax <keepdims = 0> (pooled, places)
+  middle = ReduceMean (pooled, places)
+  means = Reshape (middle, flat)
+  features = Concat <axis = 1> (most, means)
+  one = Gemm <alpha = 0.5, transB = 1> (features, dense, bias)
+  other = MatMul (features, matrix)
+  total = ReduceLogSumExp <keepdims = 1> (one, second)
+  moved = Add (other, total)
+  upper = Unsqueeze (one, first)
+  lower = Unsqueeze (moved, first)
+  both = Concat <axis = 0> (upper, lower)
+  mean = ReduceMean <keepdims = 0> (both, first)
+  shares = Softmax <axis = 1> (mean)
+  logs = Log (shares)
+  again = Softmax (logs)
+  out = Slice (again, second, end, second)
+}"""
+"""Every operation, in forms that are easily got wrong."""
 
 
 def test_every_operation_gives_the_same(chromium: Any, page: Any, digits: Any, tmp_path: Path) -> None:
-    path = tmp_path / "everything.onnx"
-    shapes = {0: torch.export.Dim("batch", min=1)}
-    write_onnx(Everything().eval(), torch.zeros(2, 28, 28), path, shapes, ("images", "probabilities"))
-    asked = {node.operation for file in (path, MODELS / SHIPPED / "model.onnx") for node in read_graph(file).nodes}
-    assert set(page.evaluate("Object.keys(operations)")) == asked == OPERATIONS
+    random = np.random.default_rng(0)
+    graph = onnx.parser.parse_graph(EVERYTHING)
+    for name, shape in {
+        "kernels": (5, 1, 5, 3),
+        "scales": (5, 1, 1),
+        "dense": (11, 90),
+        "matrix": (90, 11),
+        "bias": (11,),
+    }.items():
+        values = random.normal(0, 0.3, shape).astype(np.float32)
+        graph.initializer.append(numpy_helper.from_array(values, name))
+    model = saved(tmp_path / "everything", graph)
+    assert set(page.evaluate("Object.keys(operations)")) == {node.op_type for node in graph.node} == OPERATIONS
     opened = chromium.new_page()
-    opened.goto(build(tmp_path / "everything.html", path).as_uri())
+    opened.goto(build(tmp_path / "everything.html", model).as_uri())
     images = digits.train.shaped((28, 28))[:20]
-    np.testing.assert_allclose(probabilities(opened, images), OnnxNetwork(path)(images), atol=1e-5)
+    np.testing.assert_allclose(probabilities(opened, images), Reader(model).probabilities(images), atol=1e-5)
     opened.close()
+
+
+def saved(folder: Path, graph: Any, card: dict[str, Any] | None = None, opset: int = 18) -> Path:
+    """A model folder of a graph."""
+    folder.mkdir()
+    opsets = [helper.make_opsetid("", opset)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), folder / "model.onnx")
+    (folder / "card.json").write_text(json.dumps(card or {"output": "probabilities"}))
+    return folder
 
 
 @pytest.mark.parametrize("order", ["row", "column"])
 def test_a_network_of_other_images(chromium: Any, digits: Any, tmp_path: Path, order: str) -> None:
-    card = {"input": {"order": order}, "classes": list("abcdefghij")}
-    model = saved(tmp_path / order, [helper.make_node("MatMul", ["images", "weights"], ["out"])], [None, 400], card)
+    graph = onnx.parser.parse_graph("g (float[N, 400] images) => (float[N, 10] out) { out = MatMul (images, weights) }")
+    weights = np.random.default_rng(0).normal(size=(400, 10)).astype(np.float32)
+    graph.initializer.append(numpy_helper.from_array(weights, "weights"))
+    model = saved(tmp_path / order, graph, {"input": {"order": order}, "classes": list("abcdefghij")})
     opened = chromium.new_page()
     opened.goto(build(tmp_path / "reader.html", model).as_uri())
     images = digits.train.shaped((28, 28))[:20]
@@ -190,33 +224,20 @@ def test_a_network_of_other_images(chromium: Any, digits: Any, tmp_path: Path, o
     opened.close()
 
 
-def saved(
-    folder: Path, nodes: list[Any], shape: list[int | None], card: dict[str, Any] | None = None, **opset: int
-) -> Path:
-    """A model folder of a few nodes from ``images`` to ``out``, with ``weights`` (400, 10) among its tensors."""
-    weights = numpy_helper.from_array(np.random.default_rng(0).normal(size=(400, 10)).astype(np.float32), "weights")
-    ends = [helper.make_tensor_value_info(*end) for end in (("images", 1, shape), ("out", 1, None))]
-    graph = helper.make_graph(nodes, "", ends[:1], ends[1:], [weights])
-    folder.mkdir()
-    opsets = [helper.make_opsetid("", opset.get("opset", 18))]
-    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), folder / "model.onnx")
-    (folder / "card.json").write_text(json.dumps(card or {}))
-    return folder
-
-
-def test_what_the_page_cannot_do_is_named(tmp_path: Path) -> None:
-    sine = saved(tmp_path / "sine", [helper.make_node("Sin", ["images"], ["out"])], [None, 400])
-    old = saved(tmp_path / "old", [helper.make_node("Relu", ["images"], ["out"])], [None, 400], opset=13)
-    pool = helper.make_node("MaxPool", ["images"], ["out"], kernel_shape=[3, 3], ceil_mode=1)
-    for model, said in (
-        (sine, "operation Sin"),
-        (old, "opset 13"),
-        (saved(tmp_path / "pool", [pool], [None, 1, 28, 28]), "ceil_mode 1"),
-        (saved(tmp_path / "colour", [pool], [None, 3, 32, 32]), "whole pictures"),
-        (tmp_path / "nothing", "no such model"),
-    ):
-        with pytest.raises(ModelError, match=said):
-            build(tmp_path / "reader.html", model)
+@pytest.mark.parametrize(
+    ("shape", "node", "opset", "said"),
+    [
+        ("N, 400", "Sin (images)", 18, "operation Sin"),
+        ("N, 400", "Relu (images)", 13, "opset 13"),
+        ("N, 1, 28, 28", "MaxPool <kernel_shape = [3, 3], ceil_mode = 1> (images)", 18, "ceil_mode 1"),
+        ("N, 3, 32, 32", "Relu (images)", 18, "whole pictures"),
+    ],
+)
+def test_what_the_page_cannot_do_is_named(tmp_path: Path, shape: str, node: str, opset: int, said: str) -> None:
+    graph = onnx.parser.parse_graph(f"g (float[{shape}] images) => (float[{shape}] out) {{ out = {node} }}")
+    model = saved(tmp_path / "model", graph, opset=opset)
+    with pytest.raises(ModelError, match=said):
+        build(tmp_path / "reader.html", model)
     assert not (tmp_path / "reader.html").exists()
 
 
