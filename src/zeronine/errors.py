@@ -39,3 +39,7 @@ class MissingExtra(ZeronineError):
 
 class RuleError(ZeronineError):
     """A pattern, lexicon, check digit or form template is damaged or unknown; the message says which."""
+
+
+class StoreError(ZeronineError):
+    """A store of corrections that cannot be opened, read or written, or a correction that does not fit into one."""

@@ -227,6 +227,19 @@ class Reader:
         """
         return next(self.predict_many([source]))
 
+    def see(self, source: Source) -> tuple[Prediction, NDArray[np.float32] | None]:
+        """Read one picture, and tell what the network saw of it.
+
+        Args:
+            source: as for ``predict``.
+
+        Returns:
+            The Prediction, and the image that it is of, float32 in 0..1 of this Reader's ``shape``: that of
+            ``prepare`` or, where that was not clear, another view of the picture. None where there is nothing to see.
+        """
+        seen = self._seen([source])[0]
+        return self._answer(seen), seen.best
+
     def predict_many(self, sources: Iterable[Source]) -> Iterator[Prediction]:
         """Read pictures one after the other; one Prediction each, in their order, as they are ready."""
         batch: list[Source] = []
@@ -301,13 +314,17 @@ class Reader:
         return resized(digit_image(source), self.shape[0])
 
     def _answers(self, sources: list[Source]) -> Iterator[Prediction]:
-        """A Prediction for each picture: seen in the likeliest way, and in others too where that is not clear."""
+        """A Prediction for each picture."""
+        return (self._answer(one) for one in self._seen(sources))
+
+    def _seen(self, sources: list[Source]) -> list["_Seen"]:
+        """Pictures seen in the likeliest way, and in others too where that is not clear."""
         seen = [_Seen(self._views(source)) for source in sources]
         self._look([one for one in seen if one.look()])
         doubtful = [one for one in seen if one.error is None]
         while doubtful := [one for one in doubtful if one.row.max() < CLEAR and one.look()]:
             self._look(doubtful)
-        return (self._answer(one) for one in seen)
+        return seen
 
     def _views(self, source: Source) -> Iterator[NDArray[np.float32]]:
         """What the network may see of a picture, likeliest first."""
@@ -316,12 +333,12 @@ class Reader:
         return (resized(image, self.shape[0]) for image in digit_images(source))
 
     def _look(self, seen: list["_Seen"]) -> None:
-        """Let the network see the views that are due; each keeps the row of probabilities with the highest of them."""
+        """Let the network see the views that are due; each keeps the one whose likeliest class is the likeliest."""
         if not seen:
             return
         for one, row in zip(seen, self.probabilities(np.stack([one.view for one in seen])), strict=True):
             if row.max() > one.row.max(initial=0):
-                one.row = row
+                one.row, one.best = row, one.view
 
     def _answer(self, seen: "_Seen") -> Prediction:
         """The answer of a picture's best view, or why there is none."""
@@ -354,7 +371,7 @@ class Reader:
 
 
 class _Seen:
-    """A picture while it is read: the views of it, the one that is due, and the best answer so far.
+    """A picture while it is read: the views of it, the one that is due, and the best so far with its answer.
 
     Args:
         views: what the network may see of it, likeliest first; raises ImageError where there is nothing to see.
@@ -363,6 +380,7 @@ class _Seen:
     def __init__(self, views: Iterator[NDArray[np.float32]]) -> None:
         self._views = views
         self.view: NDArray[np.float32]
+        self.best: NDArray[np.float32] | None = None
         self.row: Probabilities = np.zeros(0, np.float32)
         self.error: ImageError | None = None
 

@@ -1,1 +1,1 @@
-"""Readers to pass on: a page that any browser opens, and an executable of the drawing window."""
+"""Passing a model on to people who have no Python."""
