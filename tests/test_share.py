@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -281,11 +282,11 @@ def test_drawing_undoing_and_clearing(page: Any, shipped: Path) -> None:
         page.mouse.up()
 
     def shown(answer: str) -> None:
-        page.wait_for_function("wanted => element('answer').textContent === wanted", arg=answer)
+        playwright.expect(page.locator("#answer")).to_have_text(answer, timeout=20_000)
 
     stroke((0.25, 0.2), (0.7, 0.2), (0.4, 0.85))
     shown("7")
-    page.wait_for_function("element('spoken').textContent.startsWith('7, ')")
+    playwright.expect(page.locator("#spoken")).to_have_text(re.compile("7, "), timeout=20_000)
     assert page.evaluate(
         "context(element('seen')).getImageData(0, 0, 28, 28).data.some(value => value > 0 && value < 255)"
     )

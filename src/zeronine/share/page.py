@@ -64,6 +64,7 @@ def build(out: Path, model: str | Path) -> Path:
             f"the page of {reader.name} would have {len(page) / 1e6:.2f} MB, more than {MOST_BYTES / 1e6:g}: "
             "take a model with fewer weights, 270,000 at most"
         )
+    out.parent.mkdir(parents=True, exist_ok=True)
     with replaced(out) as unfinished:
         unfinished.write_bytes(page)
     return out

@@ -227,7 +227,8 @@ function strokeWidth(ink) {
 
 // Numbers and pixels --------------------------------------------------------------------------------------------------
 
-const like = ({ width, height }, value) => ({ width, height, data: new Float32Array(width * height).map((_, i) => value(i)) })
+const like = ({ width, height }, value) =>
+  ({ width, height, data: new Float32Array(width * height).map((_, i) => value(i)) })
 const clipped = (value, least, most) => Math.min(Math.max(value, least), most)
 const mean = values => sum(values) / values.length
 const dot = (one, other) => one.reduce((total, value, i) => total + value * other[i], 0)
