@@ -42,6 +42,7 @@ app.command()(read)
 app.add_typer(form_app, name="form")
 for part in (cli_draw, cli_serve, cli_teach, cli_share):
     part.add(app)
+cli_serve.add_bench(bench_app)
 
 
 class Engine(StrEnum):
@@ -64,13 +65,6 @@ class Part(StrEnum):
 
     train = "train"
     test = "test"
-
-
-class Sent(StrEnum):
-    """What a service is loaded with."""
-
-    digit = "digit"
-    drawing = "drawing"
 
 
 DataOption = Annotated[str | None, typer.Option("--data", help="A named set, or the path of your own data.")]
@@ -498,21 +492,6 @@ def bench_accuracy(
     written += [sheets.draw_coverage(figures.readings, curve)] if curve else []
     for path in written:
         typer.echo(str(path), err=as_json)
-
-
-@bench_app.command("serve")
-def bench_serve(
-    seconds: Annotated[float, typer.Option(min=1, help="To load it.")] = 60,
-    rate: Annotated[float, typer.Option(min=0, help="Requests a second; as many as go if not given.")] = 0,
-    picture: Annotated[Sent, typer.Option(help="Digit images, or drawings as large as the page's.")] = Sent.digit,
-    connections: Annotated[int, typer.Option(min=1, help="Kept open.")] = 16,
-) -> None:
-    """Load the service on loopback: predictions a second, waits, errors, memory. Exit status 1 on errors."""
-    from zeronine.bench.serve import measure
-
-    load = measure(seconds=seconds, rate=rate, picture=picture.value, connections=connections)
-    typer.echo("\n".join(load.lines()))
-    raise typer.Exit(load.errors > 0)
 
 
 @bench_app.command("read")

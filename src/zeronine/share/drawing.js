@@ -4,7 +4,8 @@
 const PICTURE = 128, PEN = 0.07, MARGIN = 4 / PICTURE  // nothing is drawn at the edge: picture.js relies on it
 const element = name => document.getElementById(name)
 const context = canvas => canvas.getContext("2d", { willReadFrequently: true })
-const paper = element("paper"), picture = Object.assign(document.createElement("canvas"), { width: PICTURE, height: PICTURE })
+const paper = element("paper"), picture = document.createElement("canvas")
+picture.width = picture.height = PICTURE
 const bars = model.classes.map(name => {
   const bar = element("bars").appendChild(document.createElement("li"))
   bar.append(document.createElement("i"), name)

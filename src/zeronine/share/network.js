@@ -1,5 +1,5 @@
 // An ONNX graph, computed for one image. A tensor is {shape, data}: data are floats, or whole numbers in a list of axes.
-// What is missing here, graph.py's caller names before the page is made: OPERATIONS in page.py lists the same names.
+// page.py refuses what has other operations than those here: its OPERATIONS are the same names.
 "use strict"
 
 const count = shape => shape.reduce((product, side) => product * side, 1)
@@ -8,10 +8,10 @@ const sameShape = (one, other) => one.length === other.length && one.every((side
 
 // The elements of data at start + the sum of index × stride, for each index in shape: transposed, cut, repeated, tiled.
 function strided(data, shape, strides, start = 0) {
-  const result = new Float32Array(count(shape)), index = shape.map(() => 0)
-  for (let i = 0, place = start; i < result.length; i++) {
-    result[i] = data[place]
-    for (let axis = shape.length - 1; axis >= 0; axis--) {
+  const result = new Float32Array(count(shape)), index = shape.map(() => 0), last = shape.length - 1
+  for (let i = 0, place = start; i < result.length;) {
+    for (let k = 0; k < shape[last]; k++) result[i++] = data[place + k * strides[last]]
+    for (let axis = last - 1; axis >= 0; axis--) {
       place += strides[axis]
       if (++index[axis] < shape[axis]) break
       place -= strides[axis] * shape[axis]

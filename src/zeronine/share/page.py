@@ -15,7 +15,7 @@ import numpy as np
 
 from zeronine.errors import ModelError
 from zeronine.files import replaced
-from zeronine.reader import CLEAR, SHIPPED, Reader, find
+from zeronine.reader import CLEAR, Reader, find
 from zeronine.share.graph import Graph, read_graph
 
 MOST_BYTES = 1_500_000
@@ -38,12 +38,12 @@ FIXED = {"auto_pad": "NOTSET", "ceil_mode": 0, "group": 1}
 """Attributes that it computes with one value only."""
 
 
-def build(out: str | Path, model: str | Path | None = None) -> Path:
+def build(out: Path, model: str | Path) -> Path:
     """Write the page of a model.
 
     Args:
         out: the HTML file; one that is there already is replaced.
-        model: None for the shipped model, the name of a shipped one, a model folder, or an ``.onnx`` file.
+        model: the name of a shipped one, a model folder, or an ``.onnx`` file.
 
     Returns:
         The file.
@@ -55,7 +55,7 @@ def build(out: str | Path, model: str | Path | None = None) -> Path:
     reader = Reader(model)
     if not reader.digits or len(reader.shape) != 2:
         raise ModelError(f"{reader.name} reads whole pictures, not what is drawn: take a model of digits in grey")
-    path, _ = find(SHIPPED if model is None else model)
+    path, _ = find(model)
     graph = read_graph(path)
     _check(reader.name, graph)
     page = _page(reader, graph).encode()
@@ -64,9 +64,10 @@ def build(out: str | Path, model: str | Path | None = None) -> Path:
             f"the page of {reader.name} would have {len(page) / 1e6:.2f} MB, more than {MOST_BYTES / 1e6:g}: "
             "take a model with fewer weights, 270,000 at most"
         )
-    with replaced(Path(out)) as unfinished:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with replaced(out) as unfinished:
         unfinished.write_bytes(page)
-    return Path(out)
+    return out
 
 
 def _check(name: str, graph: Graph) -> None:

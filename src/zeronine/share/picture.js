@@ -1,5 +1,5 @@
-// What is drawn -> digit images, as zeronine/image.py makes them: the functions have the same names there, and the reasons.
-// Left out is what a drawing that keeps off the edges does not need: colours, shrinking, ruled lines, neighbours cut off.
+// What is drawn -> digit images, as zeronine/image.py makes them: functions have the same names there, and the reasons.
+// Left out is what a drawing that keeps off the edges does not need: colours, shrinking, ruled lines, cut neighbours.
 // A picture is {width, height, data}; data are floats in 0..1. NumPy computes with 32 bits where Math.fround stands.
 "use strict"
 
@@ -22,7 +22,7 @@ function resized(digit, side) {
   return framed(digit, side, side, before, before)
 }
 
-// Ink -------------------------------------------------------------------------------------------------------------------
+// Ink -----------------------------------------------------------------------------------------------------------------
 
 function inkOf(grey) {
   const sign = isDarkBackground(grey) ? 1 : -1
@@ -49,8 +49,9 @@ function isDarkBackground(grey) {
   const all = mean(dark)
   if (all <= 0.25 || all >= 0.75) return all > 0.5
   const across = [...Array(width).keys()], down = [...Array(height).keys()], last = (height - 1) * width
-  const edge = [...across, ...across.map(x => last + x), ...down.map(y => y * width), ...down.map(y => (y + 1) * width - 1)]
-  return all + share(edge) + share([0, width - 1, last, last + width - 1]) > 1.5
+  const ends = [...across, ...across.map(x => last + x)]
+  const sides = [...down.map(y => y * width), ...down.map(y => (y + 1) * width - 1)]
+  return all + share([...ends, ...sides]) + share([0, width - 1, last, last + width - 1]) > 1.5
 }
 
 // The level of the paper at each pixel: one, or a quadratic surface.
@@ -87,7 +88,7 @@ function fitted(terms, values, kept) {
   values.forEach((value, i) => {
     if (!kept[i]) return
     const term = [...terms(i), value]
-    for (let row = 0; row < 6; row++) for (let column = 0; column < 7; column++) rows[row][column] += term[row] * term[column]
+    rows.forEach((row, number) => row.forEach((_, column) => row[column] += term[number] * term[column]))
   })
   rows.forEach((pivot, number) => {
     for (const row of rows) {
@@ -128,9 +129,9 @@ function otsu(values) {
   return level * top / 255
 }
 
-// The digit in the ink ----------------------------------------------------------------------------------------------------
+// The digit in the ink ------------------------------------------------------------------------------------------------
 
-// The ink of the digit, cut to its box, without specks and frames; if alone, of its main piece only. null: there is none.
+// The ink of the digit, cut to its box, without specks and frames; if alone, of its main piece only. null: none.
 function digitOnly(ink, alone) {
   const { labels, boxes } = components(ink.data.map(value => value > 0.25), ink)
   if (boxes.length < 2) return null
@@ -211,7 +212,7 @@ function fit(ink, longest) {
   return like(scaled, i => clipped(scaled.data[i], 0, 1))
 }
 
-// Mean width of the strokes in pixels, from the mean distance of their pixels to the paper, as OpenCV's 3×3 mask measures.
+// Mean width of the strokes in pixels, from the mean distance of their pixels to the paper, by OpenCV's 3×3 mask.
 function strokeWidth(ink) {
   const padded = framed(ink, ink.width + 2, ink.height + 2, 1, 1), { width, data } = padded
   const inside = data.map(value => value > 0.5), distance = inside.map(value => value ? 1e6 : 0)
@@ -224,9 +225,10 @@ function strokeWidth(ink) {
   return strokes ? Math.max(4 * sum(distance) / strokes - 2, 1) : 1
 }
 
-// Numbers and pixels ------------------------------------------------------------------------------------------------------
+// Numbers and pixels --------------------------------------------------------------------------------------------------
 
-const like = ({ width, height }, value) => ({ width, height, data: new Float32Array(width * height).map((_, i) => value(i)) })
+const like = ({ width, height }, value) =>
+  ({ width, height, data: new Float32Array(width * height).map((_, i) => value(i)) })
 const clipped = (value, least, most) => Math.min(Math.max(value, least), most)
 const mean = values => sum(values) / values.length
 const dot = (one, other) => one.reduce((total, value, i) => total + value * other[i], 0)
@@ -246,7 +248,9 @@ function roundHalfEven(value) {
 
 function framed({ width, height, data }, wide, high, left, top) {
   const result = new Float32Array(wide * high)
-  for (let row = 0; row < height; row++) result.set(data.subarray(row * width, (row + 1) * width), (top + row) * wide + left)
+  for (let row = 0; row < height; row++) {
+    result.set(data.subarray(row * width, (row + 1) * width), (top + row) * wide + left)
+  }
   return { width: wide, height: high, data: result }
 }
 
@@ -332,10 +336,12 @@ function blurred(picture, kernel) {
   return turned(blurredAcross(turned(blurredAcross(picture, kernel)), kernel))
 }
 
-const turned = ({ width, height, data }) => ({ width: height, height: width, data: strided(data, [width, height], [1, width]) })
+const turned = ({ width, height, data }) =>
+  ({ width: height, height: width, data: strided(data, [width, height], [1, width]) })
 
 function blurredAcross({ width, height, data }, kernel) {
-  const result = new Float32Array(data.length), margin = (kernel.length - 1) / 2, line = new Float32Array(width + 2 * margin)
+  const margin = (kernel.length - 1) / 2, result = new Float32Array(data.length)
+  const line = new Float32Array(width + 2 * margin)
   const mirrored = x => x < 0 ? -x : x >= width ? 2 * width - 2 - x : x
   for (let row = 0; row < height; row++) {
     for (let x = 0; x < line.length; x++) line[x] = data[row * width + mirrored(x - margin)]
@@ -351,8 +357,9 @@ function blurredAcross({ width, height, data }, kernel) {
 // Means of squares, as many as make the side that is wanted.
 function shrunk({ width, height, data }, side) {
   const step = width / side
-  const blocks = { shape: [side, height / step, step, step], data: strided(data, [side, height / step, step, step], [step * width, step, width, 1]) }
-  return { width: side, height: height / step, data: operations.ReduceMean({ keepdims: 0 }, blocks, { data: [2, 3] }).data }
+  const shape = [height / step, side, step, step], squares = strided(data, shape, [step * width, step, width, 1])
+  const means = reduced(mean)({ keepdims: 0 }, { shape, data: squares }, { data: [2, 3] })
+  return { width: side, height: shape[0], data: means.data }
 }
 
 const square = x => x > -0.5 && x <= 0.5 ? 1 : 0
@@ -374,7 +381,8 @@ function resampledAcross({ width, height, data }, wide, filter, support) {
     const middle = (x + 0.5) * scale
     const from = Math.max(Math.trunc(middle - support * stretch + 0.5), 0)
     const to = Math.min(Math.trunc(middle + support * stretch + 0.5), width)
-    const weights = Array.from({ length: to - from }, (_, i) => filter((from + i - middle + 0.5) / stretch)), all = sum(weights)
+    const weights = Array.from({ length: to - from }, (_, i) => filter((from + i - middle + 0.5) / stretch))
+    const all = sum(weights)
     for (let row = 0; row < height; row++) {
       let total = 0
       for (let i = from; i < to; i++) total += data[row * width + i] * weights[i - from] / all

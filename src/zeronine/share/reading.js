@@ -6,8 +6,8 @@ const network = opened(model.graph, document.getElementById("weights").textConte
 
 // A graph whose tensors have their numbers, from all floats in base64.
 function opened(graph, weights) {
-  const floats = new Float32Array(Uint8Array.from(atob(weights), letter => letter.charCodeAt(0)).buffer)
-  const tensors = {}
+  const letters = atob(weights), bytes = new Uint8Array(letters.length).map((_, i) => letters.charCodeAt(i))
+  const floats = new Float32Array(bytes.buffer), tensors = {}
   for (const [name, { shape, start, data }] of Object.entries(graph.tensors)) {
     tensors[name] = { shape, data: data || floats.subarray(start, start + count(shape)) }
   }
@@ -20,10 +20,11 @@ function probabilities(digit) {
   const image = model.order === "column" ? turned(seen).data : seen.data
   const outputs = computed(network, { shape: [1, ...model.graph.shape], data: image })
   const already = outputs.every(value => value >= 0) && Math.abs(sum(outputs) - 1) < 1e-3
-  return model.probabilities || already ? outputs : operations.Softmax({}, { shape: [1, outputs.length], data: outputs }).data
+  if (model.probabilities || already) return outputs
+  return operations.Softmax({}, { shape: [1, outputs.length], data: outputs }).data
 }
 
-// {digit, confidence, row, reason, seen} of a picture; seen is the digit image that is believed, null of a blank picture.
+// {digit, confidence, row, reason, seen} of a picture; seen is the digit image that is believed, null if it is blank.
 function reading(picture) {
   let row = new Float32Array(model.classes.length), confidence = 0, seen = null
   for (const view of digitImages(picture)) {
