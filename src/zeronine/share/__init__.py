@@ -1,5 +1,1 @@
-<<<<<<< HEAD
 """Readers to pass on: a page that any browser opens, and an executable of the drawing window."""
-=======
-"""Passing a model on to people who have no Python."""
->>>>>>> share
