@@ -30,6 +30,15 @@ COMMANDS = (
     "bench train",
     "bench predict",
     "bench accuracy",
+    "draw",
+    "serve",
+    "teach",
+    "corrections",
+    "corrections list",
+    "share",
+    "share page",
+    "share app",
+    "bench serve",
 )
 
 
