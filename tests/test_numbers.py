@@ -37,7 +37,7 @@ def network(text: str, doubt: float = 8.0) -> Networks:
                 maps[0, 15, 20, column] = 6
         return maps
 
-    return Networks(find, lambda windows: np.full((len(windows), 11), 1 / 11, np.float32))
+    return Networks(find, lambda pieces: np.full((len(pieces), 10), 0.1, np.float32))
 
 
 WHITE = np.full((128, 256), 250, np.uint8)
@@ -77,10 +77,10 @@ def test_calibration_comes_from_the_card() -> None:
     assert known.presence == (2.0, 0.5)
     (sure,) = read_page(WHITE, network("4071", doubt=4))
     (less,) = read_page(
-        WHITE, Networks(network("4071", doubt=4).find, network("1").recognise, Calibration(presence=(0.5, 0)))
+        WHITE, Networks(network("4071", doubt=4).find, network("1").read, Calibration(presence=(0.5, 0)))
     )
     assert less.confidence < sure.confidence
-    (unsure,) = read_page(WHITE, Networks(network("4071", 4).find, network("1").recognise, Calibration(unsure=0.99)))
+    (unsure,) = read_page(WHITE, Networks(network("4071", 4).find, network("1").read, Calibration(unsure=0.99)))
     assert (unsure.rejected, unsure.reason) == (True, "unsure")
 
 

@@ -55,6 +55,7 @@ def read(
     form: Annotated[
         Path | None, typer.Option(help="Template: read the fields of scans of that form; see zeronine form.")
     ] = None,
+    model: Annotated[str | None, typer.Option("--model", "-m", help="Model folder for single digits.")] = None,
     page: Annotated[str | None, typer.Option("--page", help="Model folder that finds digits on a page.")] = None,
 ) -> None:
     """Read every handwritten number on each page. Exit status 1 when something was refused; the rest is still read."""
@@ -63,7 +64,7 @@ def read(
         raise RuleError("--form has the rules of its fields in the template: leave --pattern, --lexicon, --check out")
     from zeronine.reader import Reader
 
-    reader = Reader(page=page)
+    reader = Reader(model, page=page)
     if overlay is not None:
         overlay.mkdir(parents=True, exist_ok=True)
     if form is not None:

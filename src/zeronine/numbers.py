@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from zeronine.image import Source, page_grey
 from zeronine.lattice import readings
-from zeronine.page import STRONG, WINDOW, Grey, Line, Maps, Spot, ink, lines, skew, spots, whole_line, window
+from zeronine.page import STRONG, Grey, Line, Maps, Spot, ink, lines, skew, spots, whole_line
 from zeronine.rules import Rule
 
 Box = tuple[float, float, float, float]
@@ -117,8 +117,8 @@ class Calibration:
     Attributes:
         presence: factor and offset of the logit of a digit being there.
         finder: exponent of the probabilities of the network that finds digits.
-        reader: exponent of those of the network that looks again.
-        doubt: factor of that network's logit of a digit being there.
+        reader: exponent of those of the network that reads each digit again.
+        doubt: factor of that network's logit of "no digit", in the logit of a digit being there.
         confidence: factor and offset of the logit of a whole number's probability.
         unsure: confidence below which a number is rejected.
     """
@@ -146,12 +146,12 @@ class Networks:
 
     Attributes:
         find: (1, 1, H, W) ink -> maps (1, 16, H / 4, W / 4), see ``train.spotting``.
-        recognise: windows (N, 40, 40), see ``page.window`` -> probabilities (N, 11) of the ten digits and of none.
+        read: pieces of ink, each one digit's box -> probabilities (N, 10), less than 1 in all by "no digit".
         calibration: see there.
     """
 
     find: Callable[[Grey], Maps]
-    recognise: Callable[[Grey], NDArray[np.float32]]
+    read: Callable[[Sequence[Grey]], NDArray[np.float32]]
     calibration: Calibration = field(default_factory=Calibration)
 
 
@@ -215,7 +215,7 @@ def read_page(source: Source, networks: Networks, rule: Rule | None = None, coun
     view, seen = _upright(page, networks)
     numbers = []
     for line in lines(seen):
-        number = _number(line, view, networks.calibration, rule, count)
+        number = _number(_reread(line, view, networks), view, networks.calibration, rule, count)
         if number:
             numbers.append(number)
     return numbers
@@ -232,7 +232,7 @@ def read_field(page: Grey, networks: Networks, rule: Rule | None = None, count: 
     """
     view = View(page, np.eye(2, 3), (page.shape[0], page.shape[1]))
     line = whole_line(found(page, networks))
-    return _number(line, view, networks.calibration, rule, count) if line else None
+    return _number(_reread(line, view, networks), view, networks.calibration, rule, count) if line else None
 
 
 def _upright(page: View, networks: Networks) -> tuple[View, list[Spot]]:
@@ -277,24 +277,42 @@ def found(page: Grey, networks: Networks) -> list[Spot]:
         page: ink, (H, W) float32 in 0..1.
         networks: what finds.
     """
-    seen = spots(page, networks.find)
-    answers = networks.recognise(windows(page, seen))
-    both = [_agreed(spot, row, networks.calibration) for spot, row in zip(seen, answers, strict=True)]
-    return sorted(both, key=lambda spot: -spot.presence)
+    factor, offset = networks.calibration.presence
+    finder = networks.calibration.finder
+    result = []
+    for spot in spots(page, networks.find):
+        presence = _logistic(factor * _logit(spot.presence) + offset)
+        rates = (spot.probabilities / spot.presence) ** finder
+        result.append(replace(spot, probabilities=np.asarray(rates / rates.sum() * presence, np.float32)))
+    return sorted(result, key=lambda spot: -spot.presence)
 
 
-def windows(page: Grey, seen: Sequence[Spot]) -> Grey:
-    """What stands at each spot, (N, WINDOW, WINDOW), see ``page.window``."""
-    return np.array([window(page, spot) for spot in seen], np.float32).reshape(-1, WINDOW, WINDOW)
+def _reread(line: Line, view: View, networks: Networks) -> Line:
+    """A line whose digits the other network has read again."""
+    known = networks.calibration
+    if not known.reader and not known.doubt:
+        return line
+    answers = networks.read([piece(view.ink, spot) for spot in line.spots])
+    seen = []
+    for spot, row in zip(line.spots, answers, strict=True):
+        digit = float(row.sum())
+        rates = (spot.probabilities / spot.presence) * (row / max(digit, 1e-6) + 1e-4) ** known.reader
+        presence = _logistic(_logit(spot.presence) + known.doubt * _logit(digit))
+        seen.append(replace(spot, probabilities=np.asarray(rates / rates.sum() * presence, np.float32)))
+    return replace(line, spots=tuple(seen))
 
 
-def _agreed(spot: Spot, row: NDArray[np.float32], known: Calibration) -> Spot:
-    """A spot as both networks see it: ``row`` holds ten digits and none."""
-    factor, offset = known.presence
-    digit = float(row[:10].sum())
-    presence = _logistic(factor * _logit(spot.presence) + known.doubt * _logit(digit) + offset)
-    rates = (spot.probabilities / spot.presence) ** known.finder * (row[:10] / max(digit, 1e-6) + 1e-4) ** known.reader
-    return replace(spot, probabilities=np.asarray(rates / rates.sum() * presence, np.float32))
+MARGIN = 0.08
+"""Of a spot's height, that is cut out around its box."""
+
+
+def piece(page: Grey, spot: Spot) -> Grey:
+    """The ink of a page in a spot's box and a little around it."""
+    left, top, wide, high = spot.box
+    margin = MARGIN * high
+    rows = slice(max(int(top - margin), 0), min(math.ceil(top + high + margin), page.shape[0]))
+    columns = slice(max(int(left - margin), 0), min(math.ceil(left + wide + margin), page.shape[1]))
+    return page[rows, columns]
 
 
 def _number(line: Line, view: View, known: Calibration, rule: Rule | None, count: int) -> Number | None:

@@ -4,7 +4,6 @@ A network that finds digits (see ``train.spotting``) sees the ink of a page at s
 before, for it knows digits of 15 to 68 pixels. What it says of each place becomes spots; spots become lines.
 """
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
@@ -40,12 +39,6 @@ BOX_UNIT = 24.0
 
 FAINTEST = 0.06
 """Probability of a digit below which a place is not looked at again."""
-
-WINDOW = 40
-"""Pixels of the sides of what a spot is looked at again through."""
-
-IN_WINDOW = 24.0
-"""Pixels of a digit's height in it: the rest is what stands beside it."""
 
 MOST_SPOTS = 3000
 """On one page: what has more is a texture, of which the likeliest are kept."""
@@ -98,33 +91,6 @@ class Line:
 
     spots: tuple[Spot, ...]
     angle: float
-
-
-def window(page: Grey, spot: Spot, side: int = WINDOW) -> Grey:
-    """What stands at a spot and around it, always at one size.
-
-    Args:
-        page: ink, (H, W) float32 in 0..1.
-        spot: comes to stand in the middle, its box IN_WINDOW pixels high, lower where it is wide.
-        side: pixels of the result's sides.
-
-    Returns:
-        (side, side) float32 in 0..1; 0 beyond the page.
-    """
-    factor = IN_WINDOW / max(spot.height, 0.6 * spot.width, 4.0)
-    reach = side / 2 / factor + 2
-    left, top = max(int(spot.x - reach), 0), max(int(spot.y - reach), 0)
-    part = page[top : math.ceil(max(spot.y + reach, 0)), left : math.ceil(max(spot.x + reach, 0))]
-    if not part.size:
-        return np.zeros((side, side), np.float32)
-    x, y = spot.x - left, spot.y - top
-    if factor < 0.5:  # averaged first, then placed
-        high, wide = (max(1, round(2 * factor * pixels)) for pixels in part.shape)
-        x, y = x * wide / part.shape[1], y * high / part.shape[0]
-        part, factor = cv2.resize(part, (wide, high), interpolation=cv2.INTER_AREA), 0.5
-    corner = [side / 2 - factor * place + (factor - 1) / 2 for place in (x, y)]  # of middles of pixels
-    matrix = np.array([[factor, 0, corner[0]], [0, factor, corner[1]]])
-    return np.asarray(cv2.warpAffine(part, matrix, (side, side), flags=cv2.INTER_LINEAR), np.float32)
 
 
 def ink(grey: Grey) -> Grey:

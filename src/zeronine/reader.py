@@ -4,7 +4,7 @@ Knows models and what they take. Leaves pixels to ``image`` and pages to ``numbe
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeronine.errors import ImageError, ModelError
-from zeronine.image import Source, digit_image, digit_images, plain_image, resized
+from zeronine.image import SIDE, Source, digit_image, digit_images, piece_image, plain_image, resized
 
 if TYPE_CHECKING:  # single digits are read without what reads pages: a cold start is a tenth shorter
     from zeronine.numbers import Networks, Number
@@ -267,7 +267,7 @@ class Reader:
 
         Raises:
             ImageError: the picture cannot be read or is too large.
-            ModelError: there is no such model for pages.
+            ModelError: there is no such model for pages, or this Reader's own knows other things than digits.
         """
         from zeronine.numbers import read_page
 
@@ -275,21 +275,23 @@ class Reader:
 
     @cached_property
     def networks(self) -> "Networks":
-        """What reads a page; the networks of the page's model, this Reader's own has no part in it.
+        """What reads a page: the page's network, and this Reader's own for each digit again.
 
         Raises:
-            ModelError: there is no such model for pages.
+            ModelError: there is no such model for pages, or this Reader's own knows other things than digits.
         """
         from zeronine.numbers import Calibration, Networks
 
+        if self.shape != (SIDE, SIDE) or self.classes != tuple("0123456789"):
+            raise ModelError(f"{self.name} reads no digits of 28×28: pages are read with the shipped model or its kin")
         path, card = find(SHIPPED_PAGE if self._page is None else self._page)
-        finder, recogniser = PageNetwork(path), OnnxNetwork(path.with_name("recogniser.onnx"))
+        return Networks(PageNetwork(path), self._pieces, Calibration.of(card))
 
-        def recognise(windows: NDArray[np.float32]) -> Probabilities:
-            parts = [recogniser(windows[at : at + BATCH, None]) for at in range(0, len(windows), BATCH)]
-            return np.concatenate([np.zeros((0, 11), np.float32), *parts])
-
-        return Networks(finder, recognise, Calibration.of(card))
+    def _pieces(self, pieces: Sequence[NDArray[Any]]) -> Probabilities:
+        """Probabilities (N, 10) of the digits in pieces of a page's ink."""
+        if not pieces:
+            return np.zeros((0, 10), np.float32)
+        return self.probabilities(np.stack([piece_image(piece) for piece in pieces]))
 
     def probabilities(self, images: NDArray[np.float32]) -> Probabilities:
         """Probabilities (N, classes) of images (N, *shape) float32 in 0..1 that are prepared already.

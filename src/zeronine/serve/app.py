@@ -116,7 +116,8 @@ class Service:
 
     async def _watch(self) -> None:
         """Warm what reads pages; then look, again and again, which taught model is in use."""
-        await asyncio.to_thread(lambda: self.models.in_use.networks)
+        with suppress(ModelError):  # a model of other things than digits reads no pages
+            await asyncio.to_thread(lambda: self.models.in_use.networks)
         self.warm = True
         while True:
             await asyncio.sleep(LOOK_SECONDS)

@@ -16,17 +16,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from torch import nn
 
 from zeronine import data as datasets
 from zeronine.errors import DataError, ModelError
 from zeronine.evaluate import wilson
-from zeronine.numbers import Calibration, Networks, found, read_page, windows
-from zeronine.page import WINDOW, Spot, ink
+from zeronine.numbers import Calibration, Networks, found, piece, read_page
+from zeronine.page import Spot, ink
 from zeronine.reader import Reader
-from zeronine.train.compose import LEVELS, Composer
-from zeronine.train.pages import PAGE, composer, trained_pages, trained_recogniser
-from zeronine.train.recognising import NONE, truths
+from zeronine.train.compose import LEVELS, Composer, Page, Placed
+from zeronine.train.pages import PAGE, composer, trained_pages
 from zeronine.train.run import Run
 from zeronine.train.write_onnx import write_onnx
 
@@ -65,21 +63,17 @@ def export_pages(run: Run, out: Path) -> Path:
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir()
     try:
-        network, recogniser = trained_pages(run), trained_recogniser(run)
+        network = trained_pages(run)
         side = (
             torch.export.Dim("sixteenths_high", min=1, max=1000),
             torch.export.Dim("sixteenths_wide", min=1, max=1000),
         )
         shapes = {2: 16 * side[0], 3: 16 * side[1]}
         write_onnx(network, torch.zeros(1, 1, 64, 96), unfinished / "model.onnx", shapes, ("pages", "maps"))
-        batch = {0: torch.export.Dim("batch", min=1, max=100_000)}
-        window = torch.zeros(2, 1, WINDOW, WINDOW)
-        logits = nn.Sequential(recogniser, nn.Softmax(1))
-        write_onnx(logits, window, unfinished / "recogniser.onnx", batch, ("windows", "probabilities"))
-        card = _card(run, unfinished, out.name)
+        card = _card(run, out.name, unfinished / "model.onnx")
         _write(unfinished, card)
         networks = Reader(page=unfinished).networks
-        card["parity"] = _parity(network, logits, networks)
+        card["parity"] = _parity(network, networks)
         calibration = calibrated(validation, networks)
         card["calibration"] = asdict(calibration)
         card["measured"] = measured(test, replace(networks, calibration=calibration))
@@ -105,18 +99,14 @@ def _write(folder: Path, card: dict[str, Any]) -> None:
     (folder / "README.md").write_text(readme(card), encoding="utf-8")
 
 
-def _parity(network: nn.Module, recogniser: nn.Module, networks: Networks) -> dict[str, Any]:
-    """How the exported networks' answers compare with those of the trained ones, on noise of several sizes."""
+def _parity(network: torch.nn.Module, networks: Networks) -> dict[str, Any]:
+    """How the exported network's maps compare with those of the trained one, on noise of several sizes."""
     random, most = np.random.default_rng(0), 0.0
     for height, width in ((16, 16), (64, 208), (320, 240)):
         page = random.random((1, 1, height, width), np.float32)
         with torch.inference_mode():
             expected = network(torch.from_numpy(page)).numpy()
         most = max(most, float(np.abs(networks.find(page) - expected).max()))
-    noise = random.random((64, WINDOW, WINDOW), np.float32)
-    with torch.inference_mode():
-        expected = recogniser(torch.from_numpy(noise[:, None])).numpy()
-    most = max(most, float(np.abs(networks.recognise(noise) - expected).max()))
     if most > PARITY:
         raise ModelError(f"the exported network differs from the trained one by {most:.1e}: not exported")
     return {"largest_difference": float(f"{most:.1e}")}
@@ -139,7 +129,7 @@ def calibrated(pages: Composer, networks: Networks) -> Calibration:
 
 
 Examined = tuple[Spot, NDArray[np.float32], int]
-"""A spot, what the network says that looks again, and which digit it is: NONE for none."""
+"""A spot, what the network says that reads digits again, and which digit it is: -1 for none."""
 
 
 def _examined(pages: Composer, networks: Networks) -> list[Examined]:
@@ -150,13 +140,35 @@ def _examined(pages: Composer, networks: Networks) -> list[Examined]:
         page = pages.page(random, (int(random.integers(60, 300)), int(random.integers(120, 400))))
         plane = ink(page.grey)
         spots = found(plane, networks)
-        answers = networks.recognise(windows(plane, spots))
+        answers = networks.read([piece(plane, spot) for spot in spots])
         rows += [
             (spot, answer, truth)
             for spot, answer, truth in zip(spots, answers, truths(spots, page), strict=True)
             if truth is not None
         ]
     return rows
+
+
+def truths(spots: Sequence[Spot], page: Page) -> list[int | None]:
+    """Which digit each spot is, -1 for none; None for what is neither, such as a digit that is half on the page."""
+    taken: set[int] = set()
+    result: list[int | None] = []
+    for spot in spots:  # the likeliest first: each digit is found once
+        near = [index for index, placed in enumerate(page.digits) if _on(spot, placed)]
+        free = [index for index in near if index not in taken and page.digits[index].visible >= 0.75]
+        if free:
+            taken.add(free[0])
+            result.append(page.digits[free[0]].digit)
+        else:
+            result.append(None if any(page.digits[index].visible < 0.75 for index in near) else -1)
+    return result
+
+
+def _on(spot: Spot, placed: Placed) -> bool:
+    """Whether a spot's middle and size are those of a digit."""
+    left, top, wide, high = placed.box
+    close = abs(spot.x - left - wide / 2) < 0.35 * max(wide, 0.4 * high) and abs(spot.y - top - high / 2) < 0.35 * high
+    return close and 0.5 < spot.height / max(high, 1) < 2
 
 
 def _logits(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -171,19 +183,19 @@ def _log_loss(logits: NDArray[np.float64], true: NDArray[np.bool_]) -> float:
 def _presence(rows: Sequence[Examined]) -> tuple[tuple[float, float], float]:
     """Factor and offset of the finder's logit of a digit being there, and factor of the reader's; by log loss."""
     finder = _logits(np.array([spot.presence for spot, _, _ in rows]))
-    reader = _logits(np.array([float(answer[:10].sum()) for _, answer, _ in rows]))
-    true = np.array([truth != NONE for _, _, truth in rows])
+    reader = _logits(np.array([float(answer.sum()) for _, answer, _ in rows]))
+    true = np.array([truth >= 0 for _, _, truth in rows])
 
     def loss(factors: NDArray[np.float64]) -> float:
         return _log_loss(factors[0] * finder + factors[1] + factors[2] * reader, true)
 
-    best = minimize(loss, np.array([1.0, 0.0, 0.1]))
-    return (float(best.x[0]), float(best.x[1])), max(float(best.x[2]), 0.0)
+    fit = minimize(loss, np.array([1.0, 0.0, 0.1]))
+    return (float(fit.x[0]), float(fit.x[1])), max(float(fit.x[2]), 0.0)
 
 
 def _exponents(rows: Sequence[Examined]) -> tuple[float, float]:
     """Exponents of both networks' probabilities of which digit it is; by log loss."""
-    digits = [(spot, answer[:10], truth) for spot, answer, truth in rows if truth != NONE]
+    digits = [(spot, answer, truth) for spot, answer, truth in rows if truth >= 0]
     truth = np.array([one for *_, one in digits])
     finder = np.log(np.array([spot.probabilities / spot.presence for spot, _, _ in digits]) + 1e-6)
     reader = np.log(np.array([answer / max(float(answer.sum()), 1e-6) + 1e-4 for _, answer, _ in digits]))
@@ -192,8 +204,8 @@ def _exponents(rows: Sequence[Examined]) -> tuple[float, float]:
         logits = exponents[0] * finder + exponents[1] * reader
         return float(np.mean(np.logaddexp.reduce(logits, axis=1) - logits[np.arange(len(truth)), truth]))
 
-    best = minimize(loss, np.array([1.0, 0.3]), bounds=[(0, 5), (0, 5)])
-    return float(best.x[0]), float(best.x[1])
+    fit = minimize(loss, np.array([1.0, 0.3]), bounds=[(0.1, 5), (0, 5)])
+    return float(fit.x[0]), float(fit.x[1])
 
 
 def _confidence(pages: Composer, networks: Networks) -> tuple[float, float]:
@@ -210,8 +222,8 @@ def _confidence(pages: Composer, networks: Networks) -> tuple[float, float]:
     def loss(factors: NDArray[np.float64]) -> float:
         return _log_loss(factors[0] * logits + factors[1], true)
 
-    best = minimize(loss, np.array([1.0, 0.0]))
-    return float(best.x[0]), float(best.x[1])
+    fit = minimize(loss, np.array([1.0, 0.0]))
+    return float(fit.x[0]), float(fit.x[1])
 
 
 def measured(pages: Composer, networks: Networks) -> list[dict[str, Any]]:
@@ -235,14 +247,11 @@ def measured(pages: Composer, networks: Networks) -> list[dict[str, Any]]:
     return rows
 
 
-def _file(path: Path) -> dict[str, Any]:
-    with path.open("rb") as file:
-        return {"file": path.name, "bytes": path.stat().st_size, "sha256": file_digest(file, "sha256").hexdigest()}
-
-
-def _card(run: Run, folder: Path, name: str) -> dict[str, Any]:
+def _card(run: Run, name: str, model: Path) -> dict[str, Any]:
     """All that is to be known of a model."""
     config = run.config
+    with model.open("rb") as file:
+        sha256 = file_digest(file, "sha256").hexdigest()
     return {
         "name": name,
         "kind": "page",
@@ -250,8 +259,7 @@ def _card(run: Run, folder: Path, name: str) -> dict[str, Any]:
         "training_seconds": config["seconds"],
         "digits_found_and_right": run.accuracy,
         "exported": datetime.now(UTC).isoformat(timespec="seconds"),
-        "model": _file(folder / "model.onnx"),
-        "recogniser": _file(folder / "recogniser.onnx"),
+        "model": {"file": "model.onnx", "bytes": model.stat().st_size, "sha256": sha256},
     }
 
 
@@ -264,9 +272,9 @@ def readme(card: dict[str, Any]) -> str:
     before = f"    zeronine train {card['recipe']} --out {other['start']}\n" if other.get("start") else ""
     text = f"""# {card["name"]}
 
-Two networks that read handwritten digits on a page, as a model folder of Zeronine: `model.onnx` finds them,
-`recogniser.onnx` looks at each again, `card.json` holds all that is known of them, and this page is made from it.
-Use it with `zeronine read IMAGE --page {card["name"]}` or `Reader(page="{card["name"]}")`.
+A network that finds handwritten digits on a page, as a model folder of Zeronine: `model.onnx`, `card.json` with all
+that is known of it, and this page, which is made from the card. Use it with `zeronine read IMAGE --page {card["name"]}`
+or `Reader(page="{card["name"]}")`.
 
 | | |
 |---|---|
@@ -275,10 +283,8 @@ Use it with `zeronine read IMAGE --page {card["name"]}` or `Reader(page="{card["
 | trained on | pages composed of `{card["data"]["name"]}`'s training images and of strokes of our own; no real page |
 | training time | {card["training_seconds"] / 60:.0f} minutes on {card["hardware"]["cores"]} cores, \
 {card["hardware"]["processor"]} |
-| `model.onnx` | {card["model"]["bytes"]:,} bytes, SHA-256 `{card["model"]["sha256"]}` |
-| `recogniser.onnx` | {card["recogniser"]["bytes"]:,} bytes, SHA-256 `{card["recogniser"]["sha256"]}` |
-| digits found and right by the first alone, on composed pages of test images | \
-{100 * card["digits_found_and_right"]:.1f} % |
+| size | {card["model"]["bytes"]:,} bytes, SHA-256 `{card["model"]["sha256"]}` |
+| digits found and right, on composed pages of test images | {100 * card["digits_found_and_right"]:.1f} % |
 
 ## To make it again
 

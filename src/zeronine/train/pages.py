@@ -1,4 +1,4 @@
-"""The training of the networks that read pages: one finds digits, one looks again. Knows pages, steps, checkpoints.
+"""The training of the network that finds digits on pages. Knows composed pages, steps and checkpoints.
 
 Every page is made when it is needed, by another process, from the seed, the epoch's number and its own: so a run that
 was killed goes on from its last epoch and ends where it would have ended, and no page is seen twice.
@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import cv2
 import numpy as np
@@ -29,7 +29,6 @@ from zeronine.formats import DIGITS
 from zeronine.train.compose import Composer, Page
 from zeronine.train.loop import digit_bytes, layers_of
 from zeronine.train.real import bent, real_pages
-from zeronine.train.recognising import Examined, Finding, Recogniser, Recognising, begin, examined, one_pass
 from zeronine.train.run import Progress, Run, describe, hardware, versions
 from zeronine.train.settings import override
 from zeronine.train.spotting import Spotter, losses, targets
@@ -55,8 +54,6 @@ class PageSettings:
         depth: convolutions at 1/8 and at 1/16.
         validation: training images that no page is made of, for the pages that are only measured; stratified.
         start: run folder of a finished training that this one begins with; empty for none.
-        examined: pages whose spots the network learns from that looks again.
-        passes: over what is found there.
         real: folder of real pictures that half of the pieces are made of, see ``real_pages``; empty for none.
         every: of these, so manieth is learned from, beginning with the first; 1 for all.
 
@@ -64,7 +61,7 @@ class PageSettings:
         RecipeError: a value is out of its range.
     """
 
-    epochs: int = 28
+    epochs: int = 40
     pages: int = 8000
     batch_size: int = 32
     learning_rate: float = 4e-3
@@ -75,13 +72,11 @@ class PageSettings:
     depth: int = 4
     validation: int = 5000
     start: str = ""
-    examined: int = 12000
-    passes: int = 6
     real: str = ""
     every: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "pages", "batch_size", "depth", "validation", "examined", "passes", "every"):
+        for name in ("epochs", "pages", "batch_size", "depth", "validation", "every"):
             if getattr(self, name) < 1:
                 raise RecipeError(f"{name} is {getattr(self, name)}: it must be 1 or more")
         if len(self.widths) != 4 or min(self.widths) < 1:
@@ -99,7 +94,7 @@ class PageSettings:
             raise RecipeError("real pictures refine a trained network: name its run with  --set start=FOLDER")
 
 
-FINETUNING = PageSettings(epochs=6, pages=3200, learning_rate=1e-3, examined=3000, passes=4)
+FINETUNING = PageSettings(epochs=6, pages=3200, learning_rate=1e-3)
 """What differs by default where a trained network is refined on real pictures."""
 
 
@@ -147,8 +142,8 @@ class PageRecipe:
 PAGE = PageRecipe(
     name="page",
     summary="3×3 convolutions down to 1/16 of a page and back up to 1/4: where digits are, which, how large",
-    training="224,000 pieces of pages, each composed anew of mnist's training images and strokes of our own: AdamW, "
-    "one-cycle to 4e-3, batch 32, averaged weights; then a second network on what the first finds on 12,000 pages",
+    training="320,000 pieces of pages, each composed anew of mnist's training images and strokes of our own: AdamW, "
+    "one-cycle to 4e-3, batch 32, averaged weights",
 )
 
 
@@ -161,27 +156,11 @@ def trained_pages(run: Run) -> Spotter:
     if not run.finished:
         raise ModelError(f"{run.folder} is not finished: train it again with the same settings to go on")
     settings = run.config["settings"]
-    return _opened(Spotter(settings["widths"], settings["depth"]), run.folder / "model.pt")
-
-
-def trained_recogniser(run: Run) -> Recogniser:
-    """The network of a finished run that looks again, (N, 1, WINDOW, WINDOW) -> logits (N, 11).
-
-    Raises:
-        ModelError: the run's file is missing or damaged.
-    """
-    return _opened(Recogniser(), run.folder / "recogniser.pt")
-
-
-Trained = TypeVar("Trained", bound=torch.nn.Module)
-
-
-def _opened(network: Trained, path: Path) -> Trained:
-    """A network with the weights of a file."""
+    network = Spotter(settings["widths"], settings["depth"])
     try:
-        network.load_state_dict(torch.load(path, weights_only=True))
+        network.load_state_dict(torch.load(run.folder / "model.pt", weights_only=True))
     except (OSError, RuntimeError, pickle.UnpicklingError) as error:
-        raise ModelError(f"{path} does not open ({error}): train again") from error
+        raise ModelError(f"{run.folder / 'model.pt'} does not open ({error}): train again") from error
     return network.eval()
 
 
@@ -228,12 +207,10 @@ def train_pages(
         return run
     torch.manual_seed(seed)
     network, seconds = _fit(_untrained(chosen), training, validation, chosen, seed, run, progress)
-    recogniser, more = _recognise(network, training, chosen, seed, run, progress)
-    for name, trained in (("model.pt", network), ("recogniser.pt", recogniser)):
-        with replaced(run.folder / name) as path:
-            torch.save(trained.state_dict(), path)
+    with replaced(run.folder / "model.pt") as path:
+        torch.save(network.state_dict(), path)
     test = dataset.test if len(dataset.test) else validation
-    run.finish(*_answers(network, test, seed=0), seconds + more)
+    run.finish(*_answers(network, test, seed=0), seconds)
     shutil.rmtree(run.folder / "checkpoint", ignore_errors=True)
     return run
 
@@ -291,9 +268,8 @@ WORKERS = 1
 
 
 def _alone(worker: int) -> None:
-    """Threads in a process of its own would only stand in each other's way."""
+    """OpenCV's threads in a process of its own would only stand in each other's way."""
     cv2.setNumThreads(1)
-    torch.set_num_threads(1)
 
 
 def composer(split: Split) -> Composer:
@@ -336,48 +312,6 @@ def _fit(
     return result, state.seconds
 
 
-def _recognise(
-    network: Spotter, training: Split, settings: PageSettings, seed: int, run: Run, progress: Progress | None
-) -> tuple[Recogniser, float]:
-    """Train what looks again at what the network finds; go on from its checkpoint. Gives it, and the seconds."""
-    begun = time.perf_counter()
-    windows, labels = _windows(network, training, settings, seed, run)
-    recognising = Recognising(passes=settings.passes)
-    before = Run(Path(settings.start)) if settings.start else None
-    torch.manual_seed(seed)
-    state = begin((trained_recogniser(before) if before else Recogniser()).to(best_device()), len(windows), recognising)
-    checkpoint = run.folder / "checkpoint" / "recogniser.pt"
-    if checkpoint.exists():
-        state.load(checkpoint)
-    state.seconds += time.perf_counter() - begun
-    while state.epoch < settings.passes:
-        begun = time.perf_counter()
-        for _, loss in one_pass(state, windows, labels, recognising, seed):
-            if progress and state.schedule.last_epoch % SHOWN == 0:
-                progress(state.schedule.last_epoch, state.schedule.total_steps, {"loss": loss})
-        state.epoch += 1
-        state.seconds += time.perf_counter() - begun
-        state.save(checkpoint)
-    result = state.result.cpu().eval()
-    assert isinstance(result, Recogniser)
-    return result, state.seconds
-
-
-def _windows(
-    network: Spotter, training: Split, settings: PageSettings, seed: int, run: Run
-) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Windows of what the network finds on pages of its own, with what they are; made once for a run."""
-    kept = run.folder / "checkpoint" / "windows.npz"
-    if not kept.exists():
-        real = real_pages(Path(settings.real))[:: settings.every] if settings.real else []
-        pages = Examined(composer(training), Finding(network), (seed, 3), settings.examined, real)
-        windows, labels = examined(pages, _alone)
-        with replaced(kept) as path, path.open("wb") as file:
-            np.savez(file, windows=windows, labels=labels)
-    with np.load(kept) as arrays:
-        return arrays["windows"], arrays["labels"]
-
-
 def _epoch(state: State, batches: Iterable[Any], steps: int, progress: Progress | None) -> dict[str, float]:
     """One round; gives the mean losses."""
     device = next(state.network.parameters()).device
@@ -393,14 +327,11 @@ def _epoch(state: State, batches: Iterable[Any], steps: int, progress: Progress 
         state.learn(loss)
         for name, part in {"loss": loss, **parts}.items():
             sums[name] = sums.get(name, 0.0) + float(part.detach())
-        if progress and (step % SHOWN == 0 or step == steps):
+        if progress and (step % 10 == 0 or step == steps):
             figures = {name: value / step for name, value in sums.items()}
             progress(state.schedule.last_epoch, state.schedule.total_steps, figures)
     return {name: value / steps for name, value in sums.items()}
 
-
-SHOWN = 10
-"""Steps after which progress is told."""
 
 BOX_SHARE = 0.3
 """Of the boxes' loss in the whole: 0.3 of a cell is about as bad as a digit that is half sure."""
