@@ -49,11 +49,29 @@ def test_it_is_small(plain: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["recipes"], ["train", "standard"], ["evaluate", "standard_v1"], ["predict", "-m", "x.h5", "y.png"]]
+    ("arguments", "extra"),
+    [
+        (["recipes"], "train"),
+        (["train", "standard"], "train"),
+        (["evaluate", "standard_v1"], "train"),
+        (["predict", "-m", "x.h5", "y.png"], "train"),
+        (["teach"], "train"),
+        (["draw"], "draw"),
+        (["serve"], "serve"),
+        (["share", "app"], "app"),
+    ],
 )
-def test_a_missing_extra_is_one_line_that_names_the_command(plain: Path, tmp_path: Path, arguments: list[str]) -> None:
+def test_a_missing_extra_is_one_line_that_names_the_command(
+    plain: Path, tmp_path: Path, arguments: list[str], extra: str
+) -> None:
     command = [str(plain / "zeronine"), *arguments]
     result = subprocess.run(command, check=False, capture_output=True, text=True, cwd=tmp_path)
     assert result.returncode == 1
     assert result.stderr.count("\n") == 1
-    assert "pip install 'zeronine[train]'" in result.stderr
+    assert f"pip install 'zeronine[{extra}]'" in result.stderr
+
+
+def test_a_page_is_shared_without_the_training_stack(plain: Path, tmp_path: Path) -> None:
+    command = [str(plain / "zeronine"), "share", "page", "--out", str(tmp_path / "reader.html")]
+    subprocess.run(command, check=True, capture_output=True, cwd=tmp_path)
+    assert 1e6 < (tmp_path / "reader.html").stat().st_size < 1.5e6
