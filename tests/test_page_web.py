@@ -114,6 +114,7 @@ def page(visit: Callable[..., Any]) -> Any:
 
 def strokes(page: Any, digit: str, left: float = 0.3, top: float = 0.15, size: float = 0.6) -> list[list[Place]]:
     """Places in the window of the strokes of a digit, in a box given in shares of the sheet."""
+    page.locator("#paper").scroll_into_view_if_needed()
     sheet = page.locator("#paper").bounding_box()
     scale = size * sheet["height"]
     corner = (sheet["x"] + left * sheet["width"], sheet["y"] + top * sheet["height"])
@@ -258,6 +259,7 @@ def test_undo_clear_and_thickness(page: Any) -> None:
 
 
 def test_what_is_no_digit_is_shown_as_such(page: Any) -> None:
+    page.locator("#paper").scroll_into_view_if_needed()
     sheet = page.locator("#paper").bounding_box()
     for step in range(60):
         x, y = sheet["x"] + 60 + step * 7, sheet["y"] + (80 if step % 2 else 300)
