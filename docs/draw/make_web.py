@@ -106,7 +106,7 @@ def number(page: Page) -> None:
 def scores(page: Page) -> None:
     """A page of a notebook."""
     page.get_by_label("Open a picture").set_input_files(ROOT / "docs" / "read" / "scores.jpg")
-    quiet(page)
+    expect(page.locator("#boxes .box")).to_have_count(8)
 
 
 def save(page: Page, name: str) -> None:
@@ -128,6 +128,7 @@ def main() -> None:
         ("phone", doubtful, PHONE, "light"),
         ("phone-number", number, PHONE, "dark"),
     )
+    expect.set_options(timeout=60_000)
     with sync_playwright() as started:
         browser = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         for name, act, window, scheme in pictures:
