@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ pytest.importorskip("fastapi", reason="needs the extra serve")
 httpx = pytest.importorskip("httpx", reason="needs the extra dev")
 
 from zeronine import taught
+from zeronine.bench import serve as bench
 from zeronine.errors import ServiceError
 from zeronine.reader import MODELS, SHIPPED, Reader
 from zeronine.serve import Limits, Service, Settings, answers, app, reading
@@ -206,8 +207,8 @@ def test_a_corrections_picture_is_made_anew(usual):
         ({"truth": "1", "confidence": "much"}, NINE, 422),
         ({"truth": "1", "model": "../../etc"}, NINE, 422),
         ({"truth": "1", "reading": "\0"}, NINE, 422),
-        ({"truth": "1", "other": "x" * 2000}, NINE, 413),
-        ({f"field{number}": "1" for number in range(20)}, NINE, 413),
+        ({"truth": "1", "other": "x" * 2000}, NINE, 422),
+        ({f"field{number}": "1" for number in range(20)}, NINE, 422),
         ({"truth": "1"}, b"no picture", 415),
         ({"truth": "1"}, NINE[:200], 422),
     ],
@@ -400,6 +401,7 @@ def test_only_its_own_names_are_answered(usual, tmp_path):
         ({"Origin": "https://evil.example"}, 403),
         ({"Origin": "http://127.0.0.1:1"}, 403),
         ({"Origin": "null"}, 403),
+        ({"Origin": "http://["}, 403),
     ],
 )
 def test_another_websites_form_writes_nothing(usual, headers, status):
@@ -443,12 +445,12 @@ def bad_inputs() -> dict[str, tuple[bytes, int]]:
         "PNG, signature only": (NINE[:8], 415),
         "PNG, truncated": (NINE[: len(NINE) // 2], 422),
         "PNG, a byte changed": (NINE[:1000] + bytes([NINE[1000] ^ 255]) + NINE[1001:], 422),
-        "PNG bomb, 1.6 gigapixels in 1.5 MB, cut": (bomb(40_000, 40_000)[:100_000], 413),
+        "PNG bomb, 1.6 gigapixels": (bomb(40_000, 40_000), 413),
         "PNG bomb, 100 megapixels": (bomb(10_000, 10_000), 413),
         "PNG, 4.2 megapixels where 4 are taken": (bomb(2_100, 2_000), 413),
         "PNG, 0 × 0": (sized(NINE, 0, 0), 415),
         "PNG, 2^31 - 1 wide": (sized(NINE, 2**31 - 1, 1), 413),
-        "PNG, text that unpacks to 200 MB": (zipped_text(), 422),
+        "PNG, text that unpacks to 20 MB": (zipped_text(), 422),
         "JPEG, 2,000 scans": (scans(2000), 422),
         "JPEG, truncated": (encoded(nine(), "JPEG")[:600], 422),
         "JPEG, CMYK": (cmyk, 200),
@@ -482,12 +484,12 @@ def sized(picture: bytes, width: int, height: int) -> bytes:
 
 
 def bomb(width: int, height: int) -> bytes:
-    """A black PNG: a thousandth of its pixels in bytes."""
+    """A black PNG; of the tall ones, only the beginning, which is all that may be looked at."""
     import zlib
 
     header = width.to_bytes(4, "big") + height.to_bytes(4, "big") + b"\x08\0\0\0\0"
     squeeze = zlib.compressobj(9)
-    rows = b"".join(squeeze.compress(bytes(width + 1)) for _ in range(min(height, 10_000))) + squeeze.flush()
+    rows = b"".join(squeeze.compress(bytes(width + 1)) for _ in range(min(height, 500))) + squeeze.flush()
     return NINE[:8] + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
@@ -495,7 +497,7 @@ def zipped_text() -> bytes:
     import zlib
 
     squeeze = zlib.compressobj(9)
-    text = b"".join(squeeze.compress(bytes(2**20)) for _ in range(100)) + squeeze.flush()
+    text = b"".join(squeeze.compress(bytes(2**20)) for _ in range(20)) + squeeze.flush()
     return NINE[:33] + chunk(b"zTXt", b"Comment\0\0" + text) + NINE[33:]
 
 
@@ -552,7 +554,7 @@ def test_a_damaged_form_is_refused(usual, content_type, content):
 
 def test_a_form_of_too_many_pictures_is_refused(usual):
     client, _ = usual
-    assert client.post("/v1/predict", files=files(*[NINE] * 5)).status_code == 413
+    assert client.post("/v1/predict", files=files(*[NINE] * 5)).status_code == 422
     assert client.post("/v1/predict", files=files(NINE, name="other")).status_code == 422
 
 
@@ -755,6 +757,46 @@ def test_a_failure_of_ours_is_a_500_that_tells_nothing(tmp_path, monkeypatch, ca
     assert "secret" in caplog.text
 
 
+def test_the_api_keeps_to_its_own_description(usual):
+    """What schemathesis makes up from the OpenAPI document, right and wrong, never gets an answer that it lacks."""
+    schemathesis = pytest.importorskip("schemathesis", reason="needs the extra dev")
+    from hypothesis import HealthCheck, Phase, given, settings
+    from hypothesis.errors import Unsatisfiable
+    from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+    client, _ = usual
+    schema = schemathesis.openapi.from_url(f"{client.base_url}/openapi.json")
+    calm = settings(
+        max_examples=FUZZED,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    asked = set()
+
+    def fuzz(operation: Any, mode: Any) -> None:
+        @calm
+        @given(case=operation.as_strategy(generation_mode=mode))
+        def ask(case: Any) -> None:
+            asked.add(f"{case.method} {case.path} {mode.value}")
+            # bytes that are made up are no picture, which the document has no words for
+            case.call_and_validate(excluded_checks=[positive_data_acceptance], timeout=20)
+
+        with suppress(Unsatisfiable):  # nothing can be wrong where nothing is sent
+            ask()
+
+    for operation in schema.get_all_operations():
+        for mode in schemathesis.GenerationMode:
+            fuzz(operation.ok(), mode)
+    assert {"POST /v1/predict positive", "POST /v1/corrections negative"} <= asked
+
+
+FUZZED = int(os.environ.get("ZERONINE_FUZZED", "3"))
+"""Requests that are made up for each operation, right ones and wrong ones; 100 take minutes."""
+
+
 SLOW = """
 import sys, time
 from zeronine.serve import Settings, app, reading, run
@@ -810,3 +852,55 @@ def test_the_image_of_the_service_is_sound():
     said = (ROOT / "Dockerfile").read_text()
     assert "USER 10001" in said
     assert "HEALTHCHECK" in said
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from Linux's /proc")
+def test_the_load_is_measured(usual, monkeypatch, tmp_path):
+    script = tmp_path / "command.py"
+    script.write_text(COMMAND)
+    monkeypatch.setattr(bench, "COMMAND", (sys.executable, str(script)))
+    load = bench.measure(seconds=1, connections=2)
+    assert load.errors == 0
+    assert load.answers > 5
+    assert 0 < load.median <= load.slowest
+    assert len(load.lines()) == 4
+    client, _ = usual
+    answers, errors, seconds, _, _ = bench._with_python(client.base_url.port, bench.drawn(280), 2, 20, 1)
+    assert (errors, 10 <= answers <= 21, seconds >= 0.9) == (0, True, True)
+
+
+COMMAND = """
+import typer
+from zeronine import cli_serve
+app = typer.Typer()
+app.callback()(lambda: None)
+cli_serve.add(app)
+app()
+"""
+
+
+def test_what_the_load_sends_are_digits(reader):
+    for side in bench.SIDES.values():
+        assert [prediction.digit for prediction in reader.predict_many(bench.drawn(side))] == list(range(10))
+
+
+def test_the_command_refuses_what_is_unsafe(tmp_path):
+    import typer
+    from typer.testing import CliRunner
+
+    from zeronine import cli_serve
+
+    cli = typer.Typer()
+    cli_serve.add(cli)
+    result = CliRunner().invoke(cli, ["--host", "0.0.0.0", "--store", str(tmp_path / "store.db")])
+    assert isinstance(result.exception, ServiceError)
+    assert "ZERONINE_TOKEN" in str(result.exception)
+
+
+def test_a_texture_keeps_nobody_busy_for_long(reader):
+    noise = np.random.default_rng(0).integers(0, 255, (1000, 1000), np.uint8)
+    static = np.kron(np.random.default_rng(0).integers(0, 2, (300, 300), np.uint8) * 255, np.ones((4, 4), np.uint8))
+    started = time.process_time()
+    reader.predict(noise)
+    reader.read(static)
+    assert time.process_time() - started < 30, "seconds of the processor; it was minutes"

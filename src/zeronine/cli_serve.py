@@ -54,3 +54,21 @@ def serve(
 def add(app: typer.Typer) -> None:
     """Put the command into an application."""
     app.command()(serve)
+
+
+def load(
+    seconds: Annotated[float, typer.Option(min=1, help="To run.")] = 60,
+    rate: Annotated[float, typer.Option(min=0, help="Requests a second; 0 for as many as go.")] = 0,
+    picture: Annotated[str, typer.Option(help="digit: 28×28, as MNIST's; drawing: 280×280.")] = "digit",
+    connections: Annotated[int, typer.Option(min=1, help="Kept open.")] = 16,
+) -> None:
+    """Load a service of its own on loopback: predictions a second, waits, errors, memory over time."""
+    from zeronine.bench.serve import measure
+
+    for line in measure(seconds=seconds, rate=rate, picture=picture, connections=connections).lines():
+        typer.echo(line)
+
+
+def add_bench(bench_app: typer.Typer) -> None:
+    """Put the command that measures into the application of measurements."""
+    bench_app.command("serve")(load)

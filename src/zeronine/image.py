@@ -602,18 +602,24 @@ def _chained(
     """Which components belong to the main one: near it, or near one that does; small ones only when very near."""
     kept = np.zeros(len(boxes), bool)
     kept[main] = True
-    size = max(boxes[main, 2:])
-    reach = np.where(mass > 0.05 * mass[main], 0.25, 0.1) * size
-    while True:
-        near = np.zeros_like(kept)
-        for left, top, wide, high in boxes[kept]:
-            across = np.maximum(boxes[:, 0] - left - wide, left - boxes[:, 0] - boxes[:, 2]).clip(0)
-            down = np.maximum(boxes[:, 1] - top - high, top - boxes[:, 1] - boxes[:, 3]).clip(0)
+    others = np.flatnonzero(eligible & ~kept)
+    others = others[np.argsort(-mass[others], kind="stable")[:MOST_PIECES]]
+    reach = np.where(mass[others] > 0.05 * mass[main], 0.25, 0.1) * max(boxes[main, 2:])
+    x, y, width, height = boxes[others].T
+    joined = np.array([main])
+    while joined.size:
+        near = np.zeros(len(others), bool)
+        for left, top, wide, high in boxes[joined]:
+            across = np.maximum(x - left - wide, left - x - width).clip(0)
+            down = np.maximum(y - top - high, top - y - height).clip(0)
             near |= np.hypot(across, down) < reach
-        more = near & eligible & ~kept
-        if not more.any():
-            return kept
-        kept |= more
+        joined = others[near & ~kept[others]]
+        kept[joined] = True
+    return kept
+
+
+MOST_PIECES = 300
+"""That a digit may be broken into; a picture of noise has thousands, and would take minutes."""
 
 
 def _normalised(ink: Grey) -> Grey:

@@ -164,13 +164,36 @@ def spots(page: Grey, network: Callable[[Grey], Maps]) -> list[Spot]:
     for factor in sizes(page.shape):
         found.extend(_peaks(network(scaled(page, factor, margin))[0], factor, margin))
     found.sort(key=lambda spot: -spot.presence)
-    kept: list[Spot] = []
-    for spot in found[:MOST_SPOTS]:
-        if not any(_same(spot, other) for other in kept):
-            kept.append(spot)
-    whole = [_of_many(spot, kept) for spot in kept]
-    parts = [_of_one(spot, whole) for spot in whole]
+    kept = _different(found[:MOST_SPOTS])
+    around = _around(kept)
+    whole = [_of_many(spot, [kept[other] for other in near]) for spot, near in zip(kept, around, strict=True)]
+    parts = [_of_one(spot, [whole[other] for other in near]) for spot, near in zip(whole, around, strict=True)]
     return sorted((spot for spot in parts if spot.presence > FAINTEST), key=lambda spot: -spot.presence)
+
+
+def _different(found: Sequence[Spot]) -> list[Spot]:
+    """Spots, less those that are the same digit as one before them."""
+    kept: dict[int, Spot] = {}
+    for index, near in enumerate(_around(found)):
+        if not any(other in kept and _same(found[index], kept[other]) for other in near.tolist()):
+            kept[index] = found[index]
+    return list(kept.values())
+
+
+def _around(found: Sequence[Spot]) -> list[NDArray[np.intp]]:
+    """For each spot the places, in their order, of those that it may have to do with: their boxes meet.
+
+    To compare each with each would take minutes where a texture has thousands.
+    """
+    if not found:
+        return []
+    x, y, wide, high = np.array([(spot.x, spot.y, spot.breadth, spot.height) for spot in found]).T
+    return [
+        np.flatnonzero(
+            (np.abs(x - x[index]) < (wide + wide[index]) / 2) & (np.abs(y - y[index]) < (high + high[index]) / 2)
+        )
+        for index in range(len(found))
+    ]
 
 
 def _of_many(spot: Spot, others: Sequence[Spot]) -> Spot:

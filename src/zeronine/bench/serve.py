@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,8 @@ from zeronine.reader import Reader
 
 SIDES = {"digit": 28, "drawing": 280}
 """Pixels of what is sent: digit images like MNIST's, and drawings as large as the page makes them."""
+
+WARM_SECONDS = 1
 
 COMMAND = (sys.executable, "-m", "zeronine")
 
@@ -103,26 +105,25 @@ def measure(
     rate: float = 0,
     picture: str = "digit",
     connections: int = 16,
-    say: Callable[[str], None] = lambda line: None,
 ) -> Load:
     """Load a service that is started for it.
 
     Args:
-        seconds: to run, after two seconds to warm up.
+        seconds: to run, after a second to warm up.
         rate: requests a second; 0 for as many as go.
         picture: what is sent, see ``SIDES``.
         connections: kept open.
-        say: is told what goes on.
 
     Raises:
-        ServiceError: the service does not start.
+        ServiceError: there is no such picture, or the service does not start.
     """
+    if picture not in SIDES:
+        raise ServiceError(f"no such picture: {picture}. There are {', '.join(SIDES)}")
     pictures = drawn(SIDES[picture])
     with started() as (port, process):
-        say(f"the service runs as process {process}")
         use_wrk = not rate and shutil.which("wrk") is not None
         run = _with_wrk if use_wrk else _with_python
-        run(port, pictures, connections, rate, 2)
+        run(port, pictures, connections, rate, WARM_SECONDS)
         before, memory = processor_seconds(process), _Memory(process, seconds)
         answers, errors, took, median, slowest = run(port, pictures, connections, rate, seconds)
         used = processor_seconds(process) - before

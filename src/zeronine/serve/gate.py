@@ -7,7 +7,6 @@ import asyncio
 import hmac
 import time
 from collections.abc import Iterable
-from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -114,9 +113,12 @@ class Gate:
         origin = headers.get(b"origin", b"").decode("latin-1")
         if origin in self._origins:
             return
-        site = headers.get(b"sec-fetch-site", b"none")
-        foreign = origin and urlsplit(origin).netloc != headers.get(b"host", b"").decode("latin-1")
-        if foreign or site not in (b"none", b"same-origin"):
+        site = headers.get(b"sec-fetch-site")
+        if site is not None:  # no page can lie about it, and no proxy changes it as it may the host
+            foreign = site not in (b"none", b"same-origin")
+        else:
+            foreign = origin != "" and origin.partition("://")[2] != headers.get(b"host", b"").decode("latin-1")
+        if foreign:
             raise Refusal(403, "origin", "a page of another website asks: start the service with --cors ORIGIN")
 
     def _check_token(self, given: bytes) -> None:

@@ -144,12 +144,12 @@ def _form(content_type: str, body: bytes, limits: Limits) -> Form:
 
     def on_field(part: Field) -> None:
         if len(form.fields) == MOST_FIELDS or len(part.value or b"") > MOST_TEXT:
-            raise Refusal(413, "form", f"more than {MOST_FIELDS} fields, or one of more than {MOST_TEXT} bytes")
+            raise Refusal(422, "form", f"more than {MOST_FIELDS} fields, or one of more than {MOST_TEXT} bytes")
         form.fields[_text(part.field_name)] = _text(part.value)
 
     def on_file(part: File) -> None:
         if len(form.files) == limits.images:
-            raise Refusal(413, "form", f"more than {limits.images} pictures in one request: send several requests")
+            raise Refusal(422, "form", f"more than {limits.images} pictures in one request: send several requests")
         part.file_object.seek(0)
         form.files.append((_text(part.field_name), _text(part.file_name), part.file_object.read()))
         part.close()

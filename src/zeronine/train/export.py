@@ -124,22 +124,52 @@ def export(run_folder: str | Path, out: str | Path) -> Path:
         raise ModelError(f"{folder} exists: choose another folder with --out, or remove it")
     shape = tuple(run.config["input_shape"])
     images = predicted_split(run).shaped(shape)
+    write_model(folder, _module(run), _card(run, folder.name), images, run.predictions[0])
+    return folder
+
+
+def write_model(
+    folder: Path,
+    module: torch.nn.Module,
+    card: dict[str, Any],
+    images: NDArray[np.float32],
+    trained: NDArray[np.float32],
+) -> None:
+    """Write a model folder, whole or not at all, when the Reader has proved that it answers as the network does.
+
+    Args:
+        folder: must not exist yet.
+        module: images (N, H, W[, 3]) in 0..1 -> probabilities (N, classes).
+        card: what is known of the model; ``model`` and ``parity`` are added to it.
+        images: what the proof is made with.
+        trained: the network's own probabilities (N, classes) of them.
+
+    Raises:
+        ModelError: the exported network does not answer as the trained one did.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
     unfinished = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir()
     try:
         shapes = {0: torch.export.Dim("batch", min=1)}
-        write_onnx(_module(run), torch.zeros(2, *shape), unfinished / "model.onnx", shapes, ("images", "probabilities"))
-        card = _card(run, folder.name, unfinished / "model.onnx")
+        example = torch.zeros(2, *card["input"]["shape"])
+        write_onnx(module, example, unfinished / "model.onnx", shapes, ("images", "probabilities"))
+        card["model"] = _file(unfinished / "model.onnx")
         (unfinished / "card.json").write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        card["parity"] = _parity(run, Reader(unfinished), images)
+        card["parity"] = _parity(trained, Reader(unfinished), images)
         (unfinished / "card.json").write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         (unfinished / "README.md").write_text(readme(card), encoding="utf-8")
         unfinished.rename(folder)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-    return folder
+
+
+def _file(model: Path) -> dict[str, Any]:
+    """What is to be known of the file itself."""
+    with model.open("rb") as file:
+        sha256 = file_digest(file, "sha256").hexdigest()
+    return {"file": model.name, "bytes": model.stat().st_size, "sha256": sha256}
 
 
 def evaluate_model(
@@ -255,13 +285,12 @@ def _move_input_shape(model: Any) -> None:
         layers.insert(0, {"class_name": "InputLayer", "config": given})
 
 
-def _parity(run: Run, reader: Reader, images: NDArray[np.float32]) -> dict[str, Any]:
+def _parity(trained: NDArray[np.float32], reader: Reader, images: NDArray[np.float32]) -> dict[str, Any]:
     """How the exported network's answers compare with those of the trained one.
 
     Raises:
         ModelError: they differ by more than rounding.
     """
-    trained, _ = run.predictions
     exported = reader.probabilities(images)
     difference = float(np.abs(exported - trained).max())
     same = int((exported.argmax(1) == trained.argmax(1)).sum())
@@ -283,12 +312,10 @@ def _form(config: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _card(run: Run, name: str, model: Path) -> dict[str, Any]:
+def _card(run: Run, name: str) -> dict[str, Any]:
     """All that is to be known of a model."""
     config, (probabilities, labels) = run.config, run.predictions
     result = evaluate(probabilities, labels, config["classes"])
-    with model.open("rb") as file:
-        sha256 = file_digest(file, "sha256").hexdigest()
     return {
         "name": name,
         **_form(config),
@@ -298,20 +325,24 @@ def _card(run: Run, name: str, model: Path) -> dict[str, Any]:
         "engine": config["engine"],
         "data": config["data"],
         "command": _command(config),
-        "measured": {
-            "on": config["predictions_of"],
-            "count": result.count,
-            "correct": result.correct,
-            "accuracy": result.accuracy,
-            "interval": list(result.interval),
-            "log_loss": result.log_loss,
-        },
+        "measured": measured(result, config["predictions_of"]),
         "parity": {},
         "training_seconds": config["seconds"],
         "hardware": config["hardware"],
         "versions": config["versions"],
         "exported": datetime.now(UTC).isoformat(timespec="seconds"),
-        "model": {"file": "model.onnx", "bytes": model.stat().st_size, "sha256": sha256},
+    }
+
+
+def measured(result: Evaluation, part: str) -> dict[str, Any]:
+    """The entry of a card that says what a model reaches on a part of its data."""
+    return {
+        "on": part,
+        "count": result.count,
+        "correct": result.correct,
+        "accuracy": result.accuracy,
+        "interval": list(result.interval),
+        "log_loss": result.log_loss,
     }
 
 
@@ -336,7 +367,10 @@ def readme(card: dict[str, Any]) -> str:
         card: as ``export`` writes it; ``tables`` and ``measured_on``, where ``zeronine bench accuracy --record`` has
             been at it.
     """
-    parts = [_introduction(card), _facts(card), _refusing(card), _measured_tables(card), _limits(card), _making(card)]
+    parts = [
+        *(_introduction(card), _facts(card), _taught(card), _refusing(card)),
+        *(_measured_tables(card), _limits(card), _making(card)),
+    ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -382,6 +416,23 @@ def _facts(card: dict[str, Any]) -> str:
     return _markdown(("", ""), list(rows.items()))
 
 
+def _taught(card: dict[str, Any]) -> str:
+    """What a taught model was taught, see ``train.teach``."""
+    taught = card.get("taught")
+    if not taught:
+        return ""
+    counts = ", ".join(f"{count} of {truth or 'no digit'}" for truth, count in taught["truths"].items())
+    rows = [
+        (name, f"{row['before']:,} of {row['count']:,}", f"{row['after']:,} of {row['count']:,}")
+        for name, row in taught["gate"].items()
+    ]
+    return (
+        f"## What it was taught\n\nA copy of {taught['model']}, fine-tuned on {taught['corrections']} corrections: "
+        f"{counts}. Right before and after, where the held-out corrections were each read by a copy that had not "
+        f"learned from them:\n\n{_markdown(('', 'before', 'after'), rows, 1)}"
+    )
+
+
 def _refusing(card: dict[str, Any]) -> str:
     """The rule by which a Reader refuses pictures, where it has one."""
     limits = card.get("reject") or {}
@@ -420,8 +471,9 @@ def _limits(card: dict[str, Any]) -> str:
     believed = (
         ", and how far its confidence can be believed there differs: see the tables" if card.get("tables") else ""
     )
+    corrections = f" and {card['taught']['corrections']} corrections" if card.get("taught") else ""
     lines.append(
-        f"The only handwriting that it has learned from is `{card['data']['name']}`. "
+        f"The only handwriting that it has learned from is `{card['data']['name']}`{corrections}. "
         f"Other hands, pens and papers are read less well{believed}."
     )
     if card["settings"].get("refused"):
@@ -440,6 +492,8 @@ def _limits(card: dict[str, Any]) -> str:
 
 
 def _making(card: dict[str, Any]) -> str:
+    if card.get("taught"):
+        return f"## To make it again\n\nWith the same corrections in the store:\n\n    {card['command']}"
     text = f"""## To make it again
 
     {card["command"]} --out run

@@ -17,6 +17,8 @@ import numpy as np
 
 from zeronine.data import Dataset
 from zeronine.errors import MissingExtra, RecipeError, ZeronineError
+from zeronine.store import address as address_of
+from zeronine.store import shown
 from zeronine.train.settings import override
 from zeronine.train.space import Space, Value, named, row_of, text_of
 
@@ -87,19 +89,7 @@ HEARTBEAT = 20
 
 def address(storage: str | None, folder: Path) -> str:
     """The URL of the database: a SQLite file beside the sweep's folder where none is given."""
-    storage = storage or str(folder.with_name(folder.name + ".db"))
-    if "://" not in storage:
-        return sqlalchemy.URL.create("sqlite", database=storage).render_as_string(hide_password=False)
-    kind, separator, rest = storage.partition("://")
-    return ("postgresql+psycopg" if kind in ("postgres", "postgresql") else kind) + separator + rest
-
-
-def shown(url: str) -> str:
-    """A URL without its password."""
-    try:
-        return sqlalchemy.make_url(url).render_as_string(hide_password=True)
-    except sqlalchemy.exc.ArgumentError:
-        return url.partition("://")[0] + "://…"
+    return address_of(storage or str(folder.with_name(folder.name + ".db")))
 
 
 @contextmanager

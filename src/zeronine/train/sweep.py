@@ -24,9 +24,10 @@ from optuna.trial import FrozenTrial, TrialState
 from zeronine.data import Dataset
 from zeronine.errors import RecipeError
 from zeronine.files import replaced
+from zeronine.store import shown
 from zeronine.train.run import Progress
 from zeronine.train.space import Space, Value, named, search_space, text_of
-from zeronine.train.study import HEARTBEAT, Plan, address, begin, load, opened, quiet, shown
+from zeronine.train.study import HEARTBEAT, Plan, address, begin, load, opened, quiet
 from zeronine.train.trials import Worker, material, parameters, side_by_side
 from zeronine.train.tutorials import TUTORIALS
 
