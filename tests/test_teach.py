@@ -14,6 +14,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from zeronine import cli_teach, data, taught
+from zeronine.bench import teach as measuring
+from zeronine.bench.handwriting import DIGIT_SETS, DigitSet, Pictures
 from zeronine.errors import DataError, ModelError, StoreError
 from zeronine.reader import MODELS, Reader
 from zeronine.store import Correction, Store
@@ -213,3 +215,36 @@ def test_teach_goes_back(app: typer.Typer, tmp_path: Path) -> None:
     run = CliRunner().invoke
     assert "taught_v1" in run(app, ["teach", "--back", "--out", str(tmp_path)]).output
     assert "the shipped model" in run(app, ["teach", "--back", "--out", str(tmp_path)]).output
+
+
+# ---- the benchmark -----------------------------------------------------------------------------------------
+
+
+class Pupils:
+    """Stands for what teaches: its copies read as the shipped model does, and learn half of what is held out."""
+
+    def __init__(self, model: str, seed: int) -> None:
+        pass
+
+    def taught(self, lessons: list[teaching.Lesson]) -> tuple[Change, None]:
+        return Change(len(lessons), 0, len(lessons) // 2), None
+
+    def measure(self, copy: None) -> tuple[Change, Change]:
+        return Change(5000, 4985, 4984), Change(5000, 4979, 4980)
+
+    def reader(self, copy: None) -> Reader:
+        return Reader()
+
+
+def test_the_benchmark_learns_from_one_half_and_reads_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    kites = [np.asarray(Image.open(io.BytesIO(kite(number)))) for number in range(16)]
+    pictures = Pictures(kites, tuple(map(str, range(16))), np.full(16, 4))
+    monkeypatch.setitem(DIGIT_SETS, "kites", DigitSet("own", lambda: pictures))
+    monkeypatch.setattr(measuring, "Pupil", Pupils)
+    monkeypatch.setattr(measuring, "_mnist", lambda _: None)
+    said: list[str] = []
+    table = measuring.bench_teach(measuring.Plan(("kites",), (5, 50), seeds=2), said.append)
+    assert [row[:2] for row in table.rows] == [("kites", "5"), ("kites", "8")]
+    assert table.rows[0][2:7] == ("100.0 ± 0.0 %", "100.0 ± 0.0 %", "0 → 4 of 10", "-0.02 to -0.02", "2 of 2")
+    assert [one["learned"] for one in table.figures["lessons"]] == [5, 8, 5, 8]
+    assert len(said) == 4
