@@ -6,11 +6,13 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from base64 import b64decode
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 from PIL import Image
@@ -52,10 +54,19 @@ def serving(folder: Path, *options: str) -> Iterator[str]:
         log = threading.Thread(target=process.stderr.read)  # a full pipe would hold it up
         log.start()
         try:
+            is_ready(address)
             yield address + "/"
         finally:
             process.terminate()
             log.join()
+
+
+def is_ready(address: str) -> None:
+    """The service at an address answers."""
+    for _ in range(200):
+        with suppress(OSError), urlopen(f"{address}/readyz"):
+            return
+        time.sleep(0.1)
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.request import urlopen
 
 from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
@@ -35,9 +37,19 @@ def serving() -> Iterator[str]:
         with subprocess.Popen([sys.executable, "-c", start, *told], stderr=subprocess.PIPE, text=True) as process:
             assert process.stderr
             try:
-                yield next(found[0] for line in process.stderr if (found := re.search(r"http://\S+", line)))
+                address = next(found[0] for line in process.stderr if (found := re.search(r"http://\S+", line)))
+                answers(address)
+                yield address
             finally:
                 process.terminate()
+
+
+def answers(address: str) -> None:
+    """Wait until the service at an address does."""
+    for _ in range(200):
+        with suppress(OSError), urlopen(f"{address}/readyz"):
+            return
+        time.sleep(0.1)
 
 
 def draw(page: Page, digit: str, left: float, top: float, size: float) -> None:
