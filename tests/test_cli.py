@@ -39,6 +39,7 @@ COMMANDS = (
     "share page",
     "share app",
     "bench serve",
+    "bench teach",
 )
 
 

@@ -494,6 +494,26 @@ def bench_accuracy(
         typer.echo(str(path), err=as_json)
 
 
+@bench_app.command("teach")
+def bench_teach(
+    sources: Annotated[
+        str | None, typer.Option(help="By commas: dida, semeion, writers, and other sets; those three if not given.")
+    ] = None,
+    counts: Annotated[str, typer.Option(help="Corrections, by commas.")] = "10,20,50",
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each.")] = 3,
+    as_json: Annotated[bool, typer.Option("--json", help="Only the line of JSON.")] = False,
+) -> None:
+    """What teaching brings: errors in a style before and after so many corrections, and what the gate says."""
+    from zeronine.bench import teach as teaching
+
+    chosen = tuple(sources.split(",")) if sources else teaching.SOURCES
+    try:
+        plan = teaching.Plan(sources=chosen, counts=tuple(map(int, counts.split(","))), seeds=seeds)
+    except ValueError:
+        raise ZeronineError(f"--counts {counts}: whole numbers by commas, 10,20,50") from None
+    _print_comparison(teaching.bench_teach(plan, _say), as_json)
+
+
 @bench_app.command("read")
 def bench_read(
     sets: Annotated[
