@@ -22,7 +22,7 @@ from zeronine.store import Correction, Store
 from zeronine.train import teach as teaching
 from zeronine.train.teach import Change, Outcome, Teaching, folds, lessons_of, opened, reasons_against, teach
 
-SHORT = Teaching(steps=16, batch_size=24, least=12, hardest=60, others=60, written=8, crowded=8, refused=16)
+SHORT = Teaching(steps=16, batch_size=24, nothings=4, least=12, hardest=60, others=60, written=8, crowded=8, refused=16)
 """A training of a second."""
 
 
