@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test check engines app format docs clean
+.PHONY: demo test check screens engines app format docs clean
 
 demo: .venv/train
 	rm -rf demo
@@ -21,6 +21,9 @@ check: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+screens: .venv/dev
+	$(BIN)/python -m pytest -m screen
 
 engines: .venv/engines
 	$(BIN)/python tests/engines.py

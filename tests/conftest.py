@@ -40,3 +40,11 @@ def seven() -> NDArray[np.float32]:
     path = np.array([[25, 27], [70, 25], [58, 55], [45, 94]])
     cv2.polylines(canvas, [path], False, 255, 8, cv2.LINE_AA)
     return canvas.astype(np.float32) / 255
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a browser or a screen: make screens runs it, and make test stays under five minutes."""
+    for item in items:
+        if {"browser", "chromium", "screen"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.screen)
