@@ -1,5 +1,6 @@
 """Training the page's network: it learns, it goes on where it was killed, it is refined, it is exported."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,22 +10,26 @@ from zeronine import Reader
 from zeronine.bench.train import Plan
 from zeronine.data import Dataset
 from zeronine.errors import DataError, ModelError, RecipeError, ZeronineError
-from zeronine.train import describe
-from zeronine.train.export import open_reader
-from zeronine.train.pages import PageSettings, Pieces, composer, page_layers, train_pages, trained_pages
+from zeronine.reader import MODELS, SHIPPED_PAGE
+from zeronine.train import describe, page_export
+from zeronine.train.composed import composer, train_composed, trained
+from zeronine.train.export import export, open_reader
+from zeronine.train.lines import LINE
+from zeronine.train.pages import PAGE, PageSettings, Pieces, page_layers
 from zeronine.train.real import real_pages
 from zeronine.train.space import named
 
+SMALL_ROWS = {"epochs": 1, "rows": 16, "batch_size": 2, "widths": "4,4,4,4,4,8,8", "along": 8, "validation": 300}
 SMALL = {"epochs": 2, "pages": 8, "batch_size": 4, "widths": "4,4,8,8", "depth": 1, "validation": 300}
 
 
 @pytest.fixture(scope="module")
 def run(digits: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return train_pages(digits, out=tmp_path_factory.mktemp("pages") / "run", given=SMALL).folder
+    return train_composed(PAGE, digits, out=tmp_path_factory.mktemp("pages") / "run", given=SMALL).folder
 
 
 def test_a_training_leaves_a_finished_run(run: Path, digits: Dataset) -> None:
-    network = trained_pages(train_pages(digits, out=run, given=SMALL))  # finished: nothing is trained again
+    network = trained(PAGE, train_composed(PAGE, digits, out=run, given=SMALL))  # finished: nothing is trained again
     assert sum(weight.numel() for weight in network.parameters()) < 20_000
     with pytest.raises(ModelError, match="finds digits on pages"):
         open_reader(run)
@@ -40,10 +45,10 @@ def test_a_killed_training_ends_where_it_would_have_ended(run: Path, digits: Dat
             raise Stopped
 
     with pytest.raises(Stopped):
-        train_pages(digits, out=tmp_path / "run", given=SMALL, progress=stop)
+        train_composed(PAGE, digits, out=tmp_path / "run", given=SMALL, progress=stop)
     assert (tmp_path / "run" / "checkpoint").exists()
-    again = trained_pages(train_pages(digits, out=tmp_path / "run", given=SMALL))
-    whole = trained_pages(train_pages(digits, out=run, given=SMALL))
+    again = trained(PAGE, train_composed(PAGE, digits, out=tmp_path / "run", given=SMALL))
+    whole = trained(PAGE, train_composed(PAGE, digits, out=run, given=SMALL))
     for mine, theirs in zip(again.parameters(), whole.parameters(), strict=True):
         assert np.array_equal(mine.detach().numpy(), theirs.detach().numpy())
 
@@ -57,10 +62,10 @@ def test_refining_on_real_pictures(run: Path, digits: Dataset, tmp_path: Path) -
     (tmp_path / "labels.csv").write_text(f'file,label,boxes\na.png,{text},"{boxes}"\n'.replace("'", '""'))
     assert [one.digit for one in real_pages(tmp_path)[0].digits] == [int(sign) for sign in text]
     given = {"start": str(run), "real": str(tmp_path), "epochs": 1, "pages": 4, "batch_size": 4, "validation": 300}
-    refined = train_pages(digits, out=tmp_path / "refined", given=given)
+    refined = train_composed(PAGE, digits, out=tmp_path / "refined", given=given)
     assert refined.config["settings"]["widths"] == [4, 4, 8, 8]
     with pytest.raises(RecipeError, match="--set start=FOLDER"):
-        train_pages(digits, out=tmp_path / "none", given={"real": str(tmp_path)})
+        train_composed(PAGE, digits, out=tmp_path / "none", given={"real": str(tmp_path)})
     with pytest.raises(DataError, match=r"labels\.csv is missing"):
         real_pages(tmp_path / "refined")
 
@@ -85,11 +90,34 @@ def test_the_recipe_is_described() -> None:
     assert sum(row[2] for row in recipe.layers) < 1_300_000
 
 
-def test_what_a_page_recipe_is_not_for_is_said() -> None:
+@pytest.mark.parametrize("name", ["page", "line"])
+def test_what_recipes_for_pages_are_not_for_is_said(name: str) -> None:
     with pytest.raises(RecipeError, match="take a recipe for digits"):
-        named("page")
+        named(name)
     with pytest.raises(ZeronineError, match="bench read"):
-        Plan(recipe="page")
+        Plan(recipe=name)
+
+
+def test_both_networks_make_a_model_folder(
+    run: Path, digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("PAGES", "LINES", "ROWS_EXAMINED", "EACH"):
+        monkeypatch.setattr(page_export, name, 3)
+    monkeypatch.setattr(page_export, "LENGTHS", (2,))
+    monkeypatch.setattr(page_export, "_splits", lambda run: (composer(digits.train), composer(digits.test)))
+    rows = train_composed(LINE, digits, out=tmp_path / "line", given=SMALL_ROWS)
+    folder = export(run, tmp_path / "mine", rows.folder)
+    card = json.loads((folder / "card.json").read_text())
+    assert card["rows"]["parity"]["largest_difference"] < 1e-3
+    assert card["rows"]["bytes"] == (folder / "rows.onnx").stat().st_size
+    assert "zeronine train line" in (folder / "README.md").read_text()
+    assert Reader(page=folder).read(np.full((60, 200), 255, np.uint8)) == []
+    with pytest.raises(ModelError, match="not of page"):
+        export(rows.folder, tmp_path / "other")
+    with pytest.raises(ModelError, match="not of line"):
+        export(run, tmp_path / "other", run)
+    shipped = export(run, tmp_path / "shipped")
+    assert (shipped / "rows.onnx").read_bytes() == (MODELS / SHIPPED_PAGE / "rows.onnx").read_bytes()
 
 
 def test_the_shipped_model_finds_most_digits_of_composed_pages(mnist: Dataset) -> None:

@@ -198,7 +198,7 @@ def train(
     from zeronine import report
     from zeronine.train import train as train_recipe
 
-    if finetune is not None and recipe != "page":
+    if finetune is not None and recipe not in ("page", "line"):
         raise RecipeError("--finetune refines the recipe page on real pages: leave it out")
     given = {
         "epochs": epochs,
@@ -226,7 +226,7 @@ def train(
             progress=lambda done, total, figures: step(done, figures, total),
         )
     part, labels = run.config["predictions_of"], run.predictions[1]
-    unit = "digits" if run.config["kind"] == "page" else "images"
+    unit = "digits" if run.composed else "images"
     typer.echo(
         f"{part} accuracy {100 * run.accuracy:.2f} % of {len(labels):,} {unit}, "
         f"{run.config['seconds']:.1f} s of training"
@@ -326,11 +326,15 @@ def evaluate(
 def export(
     run: Annotated[Path, typer.Argument(help="Run folder.")],
     out: Annotated[Path, typer.Option(help="Model folder to make.")],
+    rows: Annotated[
+        Path | None,
+        typer.Option(help="Of a run of page: the run of line that reads its rows; the shipped model's for none."),
+    ] = None,
 ) -> None:
     """Make a model folder of a run: model.onnx, card.json, README.md; refuses where its answers differ."""
     from zeronine.train.export import export as export_run
 
-    folder = export_run(run, out)
+    folder = export_run(run, out, rows)
     card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
     parity = card["parity"]
     if card.get("kind") == "page":

@@ -12,9 +12,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from zeronine import ctc
 from zeronine.image import Source, page_grey
-from zeronine.lattice import readings
-from zeronine.page import STRONG, Grey, Line, Maps, Spot, ink, lines, skew, spots, whole_line
+from zeronine.joint import Weights, joined
+from zeronine.lattice import Reading, readings
+from zeronine.page import ROW, STRONG, Grey, Line, Maps, Row, Spot, cut_row, ink, lines, skew, spots, whole_line
 from zeronine.rules import Rule
 
 Box = tuple[float, float, float, float]
@@ -119,6 +121,7 @@ class Calibration:
         finder: exponent of the probabilities of the network that finds digits.
         reader: exponent of those of the network that reads each digit again.
         doubt: factor of that network's logit of "no digit", in the logit of a digit being there.
+        row: how much the network counts that reads rows, beside those two, see ``joint.Weights``.
         confidence: factor and offset of the logit of a whole number's probability.
         unsure: confidence below which a number is rejected.
     """
@@ -127,6 +130,7 @@ class Calibration:
     finder: float = 1.0
     reader: float = 0.0
     doubt: float = 0.0
+    row: Weights = field(default_factory=Weights)
     confidence: tuple[float, float] = (1.0, 0.0)
     unsure: float = 0.5
 
@@ -137,6 +141,8 @@ class Calibration:
         for name in ("presence", "confidence"):
             if name in known:
                 known[name] = tuple(known[name])
+        if "row" in known:
+            known["row"] = Weights(**known["row"])
         return cls(**known)
 
 
@@ -148,11 +154,14 @@ class Networks:
         find: (1, 1, H, W) ink -> maps (1, 16, H / 4, W / 4), see ``train.spotting``.
         read: pieces of ink, each one digit's box -> probabilities (N, 10), less than 1 in all by "no digit".
         calibration: see there.
+        rows: (1, 1, 48, W) ink of a row -> probabilities (1, W / 4, 11) of each digit, and of nothing new, in places
+            along it; None for no such network.
     """
 
     find: Callable[[Grey], Maps]
     read: Callable[[Sequence[Grey]], NDArray[np.float32]]
     calibration: Calibration = field(default_factory=Calibration)
+    rows: Callable[[Grey], NDArray[np.float32]] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,7 +224,7 @@ def read_page(source: Source, networks: Networks, rule: Rule | None = None, coun
     view, seen = _upright(page, networks)
     numbers = []
     for line in lines(seen):
-        number = _number(_reread(line, view, networks), view, networks.calibration, rule, count)
+        number = _number(reread(line, view, networks), view, seen, networks, rule, count)
         if number:
             numbers.append(number)
     return numbers
@@ -232,7 +241,7 @@ def read_field(page: Grey, networks: Networks, rule: Rule | None = None, count: 
     """
     view = View(page, np.eye(2, 3), (page.shape[0], page.shape[1]))
     line = whole_line(found(page, networks))
-    return _number(_reread(line, view, networks), view, networks.calibration, rule, count) if line else None
+    return _number(reread(line, view, networks), view, line.spots, networks, rule, count) if line else None
 
 
 def _upright(page: View, networks: Networks) -> tuple[View, list[Spot]]:
@@ -287,7 +296,7 @@ def found(page: Grey, networks: Networks) -> list[Spot]:
     return sorted(result, key=lambda spot: -spot.presence)
 
 
-def _reread(line: Line, view: View, networks: Networks) -> Line:
+def reread(line: Line, view: View, networks: Networks) -> Line:
     """A line whose digits the other network has read again."""
     known = networks.calibration
     if not known.reader and not known.doubt:
@@ -315,31 +324,110 @@ def piece(page: Grey, spot: Spot) -> Grey:
     return page[rows, columns]
 
 
-def _number(line: Line, view: View, known: Calibration, rule: Rule | None, count: int) -> Number | None:
+@dataclass(frozen=True)
+class _Said:
+    """What a line may say, likeliest first: whatever it is, and by the rule; with the row that was read, if one was."""
+
+    free: list[Reading]
+    ruled: list[Reading]
+    row: Row | None = None
+    chances: NDArray[np.float32] | None = None
+
+
+def said(line: Line, view: View, seen: Sequence[Spot], networks: Networks, rule: Rule | None, count: int) -> "_Said":
+    """What a line says by all networks.
+
+    Args:
+        line: read again.
+        view: that it stands on.
+        seen: spots of the whole view, to tell where other lines begin.
+        networks: what reads.
+        rule: what the text must be; None for anything.
+        count: of readings at most.
+    """
+    known = networks.calibration
+    if networks.rows is None or not known.row.row:
+        free = readings(line.spots, None, count)
+        return _Said(free, readings(line.spots, rule, count) if rule else free)
+    cut = cut_row(view.ink, line, seen)
+    chances = row_chances(cut, networks.rows)
+    free, ruled = joined(line.spots, chances, known.row, rule, count)
+    return _Said(free, ruled, cut, chances)
+
+
+def row_chances(cut: Row, rows: Callable[[Grey], NDArray[np.float32]]) -> NDArray[np.float32]:
+    """What a network says of the places along a row, (W / 4, 11)."""
+    width = -(-cut.ink.shape[1] // PLACE) * PLACE
+    page = np.zeros((1, 1, ROW, width), np.float32)
+    page[0, 0, :, : cut.ink.shape[1]] = cut.ink
+    answers: NDArray[np.float32] = rows(page)[0]
+    return answers
+
+
+PLACE = 4
+"""Pixels of a row for one place along it."""
+
+
+def _number(
+    line: Line, view: View, seen: Sequence[Spot], networks: Networks, rule: Rule | None, count: int
+) -> Number | None:
     """What a line says; None where the likeliest is that nothing is there."""
-    free = readings(line.spots, None, count + 1)
+    known, said_ = networks.calibration, said(line, view, seen, networks, rule, max(count + 1, LENGTHS_SEEN))
+    free, ruled = said_.free, [reading for reading in said_.ruled if reading.text]
     if not free or not free[0].text:
         return None
-    ruled = readings(line.spots, rule, count + 1) if rule else free
-    ruled = [reading for reading in ruled if reading.text]
     total = sum(reading.probability for reading in ruled)
     share = 1.0 if rule is None else 1 / (total + UNRULY * (1 - total))
     best = ruled[0] if ruled else free[0]
     confidence = _confidence(best.probability * share, known) if ruled else 0.0
     reason = "rule" if not ruled else "unsure" if confidence < known.unsure else ""
     others = [Alternative(one.text, _confidence(one.probability * share, known)) for one in (ruled or free)]
+    digits = _digits(best, line, said_)
     return Number(
         text=best.text,
         confidence=confidence,
-        box=view.box([line.spots[index].box for index in best.spots]),
+        box=view.box([spot.box for spot in digits]),
         angle=(view.angle + line.angle + 180) % 360 - 180,
-        digits=tuple(_digit(line.spots[index], sign, view) for index, sign in zip(best.spots, best.text, strict=True)),
+        digits=tuple(_digit(spot, sign, view) for spot, sign in zip(digits, best.text, strict=True)),
         alternatives=tuple(other for other in others if other.text and other.text != best.text)[:count],
         rejected=bool(reason),
         reason=reason,
         rule=rule.name if rule else "",
         unruled=Alternative(free[0].text, _confidence(free[0].probability, known)) if rule else None,
     )
+
+
+LENGTHS_SEEN = 40
+"""Readings from which a digit's probabilities are summed."""
+
+
+def _digits(best: Reading, line: Line, said_: _Said) -> list[Spot]:
+    """The digits of a reading: where they are, and what each may be by all readings that are as long."""
+    if said_.row is None or said_.chances is None:
+        return [line.spots[index] for index in best.spots]
+    spots = [line.spots[index] for index in best.spots] or _aligned(best.text, line, said_.row, said_.chances)
+    chances = np.zeros((len(best.text), 10), np.float32)
+    for reading in {one.text: one for one in (*said_.free, *said_.ruled)}.values():
+        if len(reading.text) == len(best.text):
+            chances[np.arange(len(chances)), [int(sign) for sign in reading.text]] += reading.probability
+    return [replace(spot, probabilities=row) for spot, row in zip(spots, chances, strict=True)]
+
+
+def _aligned(text: str, line: Line, cut: Row, chances: NDArray[np.float32]) -> list[Spot]:
+    """Where a row says the digits of a text: the spot there, or one as large as the line's others."""
+    height = float(np.median([spot.height for spot in line.spots]))
+    width = float(np.median([spot.width for spot in line.spots]))
+    free, result = list(line.spots), []
+    for place in ctc.places(chances, text):
+        across = (place + 0.5) * PLACE
+        near = min(free, key=lambda spot: abs(cut.across(spot.x, spot.y) - across), default=None)
+        x, y = cut.place(across, ROW / 2)
+        if near and math.hypot(near.x - x, near.y - y) < 0.5 * near.height:
+            free.remove(near)
+            result.append(near)
+        else:
+            result.append(Spot(x, y, width, height, np.zeros(10, np.float32)))
+    return result
 
 
 UNRULY = 0.01

@@ -4,6 +4,7 @@ A network that finds digits (see ``train.spotting``) sees the ink of a page at s
 before, for it knows digits of 15 to 68 pixels. What it says of each place becomes spots; spots become lines.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
@@ -426,3 +427,83 @@ def _joins(spot: Spot, number: Sequence[Spot], places: Places) -> bool:
     nearest = min(number, key=lambda one: abs(places[id(one)][0] - x))
     gap = abs(places[id(nearest)][0] - x) - (nearest.width + spot.width) / 2
     return gap < JOINED * height and abs(places[id(nearest)][1] - y) < 0.45 * height
+
+
+ROW = 48
+"""Height in pixels of a row of digits as the network sees it that reads rows."""
+
+ABOVE, BESIDE = 0.22, 1.2
+"""Heights of its digits, that are cut out above and below a row, and before and after it at most."""
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """A line cut out of a page, level.
+
+    Attributes:
+        ink: (ROW, W) float32 in 0..1.
+        matrix: (2, 3), from pixels of the page to those of the row.
+    """
+
+    ink: Grey
+    matrix: NDArray[np.float64]
+
+    def across(self, x: float, y: float) -> float:
+        """How far along the row a place on the page is, in pixels of the row."""
+        return float(self.matrix[0] @ (x, y, 1.0))
+
+    def place(self, across: float, down: float) -> tuple[float, float]:
+        """The place on the page of one on the row."""
+        x, y = cv2.invertAffineTransform(self.matrix) @ (across, down, 1.0)
+        return float(x), float(y)
+
+
+def cut_row(page: Grey, line: Line, others: Sequence[Spot] = ()) -> Row:
+    """A line cut out of a page, with a margin that ends half-way to what stands beside it.
+
+    Args:
+        page: ink, (H, W) float32 in 0..1.
+        line: with one strong spot or more.
+        others: spots of the page that may belong to other lines.
+    """
+    strong = [spot for spot in line.spots if spot.presence >= STRONG] or list(line.spots)
+    angle = np.deg2rad(line.angle)
+    height = float(np.median([spot.height for spot in strong]))
+    places = np.array([_turned(spot, -angle) for spot in strong])
+    wide, high = np.array([spot.width for spot in strong]), np.array([spot.height for spot in strong])
+    left, right = float((places[:, 0] - wide / 2).min()), float((places[:, 0] + wide / 2).max())
+    top, bottom = float((places[:, 1] - high / 2).min()), float((places[:, 1] + high / 2).max())
+    before = after = BESIDE * height
+    for spot in others:
+        x, y = _turned(spot, -angle)
+        if spot.presence < STRONG or any(spot is one for one in line.spots) or not top < y < bottom:
+            continue
+        if x < left:
+            before = min(before, max(left - x - spot.width / 2, 0.0) / 2)
+        elif x > right:
+            after = min(after, max(x - spot.width / 2 - right, 0.0) / 2)
+    left, right = left - before, right + after
+    top, bottom = top - ABOVE * height, bottom + ABOVE * height
+    cosine, sine = np.cos(angle), np.sin(angle)
+    level = np.array([[cosine, sine, -left], [-sine, cosine, -top]])
+    shape = (max(1, math.ceil(right - left)), max(1, math.ceil(bottom - top)))
+    # Whole pixels have their middles at a half, as spots count them.
+    middles = level.copy()
+    middles[:, 2] += level[:, :2] @ (0.5, 0.5) - 0.5
+    piece = cv2.warpAffine(page, middles, shape, flags=cv2.INTER_LINEAR)
+    ink = resized_row(piece)
+    scale = np.array([[ink.shape[1] / shape[0]], [ROW / shape[1]]])
+    return Row(ink, level * scale)
+
+
+def resized_row(piece: Grey, widest: int | None = None) -> Grey:
+    """A row's ink, ROW pixels high; its sides in proportion.
+
+    Args:
+        piece: ink, (H, W) float32 in 0..1.
+        widest: pixels; a longer row is squeezed to them. None for any length.
+    """
+    height, width = piece.shape
+    wide = max(8, round(width * ROW / height))
+    shape = (wide if widest is None else min(wide, widest), ROW)
+    return cv2.resize(piece, shape, interpolation=cv2.INTER_AREA if height > ROW else cv2.INTER_LINEAR)

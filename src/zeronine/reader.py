@@ -150,6 +150,31 @@ class PageNetwork:
         return np.asarray(self._session.run(None, {self._input: np.ascontiguousarray(pages)})[0], np.float32)
 
 
+class RowNetwork:
+    """A network in an ``.onnx`` file that reads rows of digits, see ``train.lining``.
+
+    Args:
+        path: the file.
+
+    Raises:
+        ModelError: the file is missing, damaged, or takes something other than rows.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._session = _session(path)
+        shape = self._session.get_inputs()[0].shape
+        if len(shape) != 4 or shape[2] != ROW_HEIGHT or isinstance(shape[3], int):
+            raise ModelError(f"{path} takes no rows of any length: train one with  zeronine train line")
+        self._input = self._session.get_inputs()[0].name
+
+    def __call__(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Probabilities (N, W / 4, 11) of the ink of rows (N, 1, 48, W)."""
+        return np.asarray(self._session.run(None, {self._input: np.ascontiguousarray(rows)})[0], np.float32)
+
+
+ROWS, ROW_HEIGHT = "rows.onnx", 48
+"""The file beside a page's ``model.onnx``, and the height in pixels of what it takes: ``page.ROW``."""
+
 MAPS = 16
 """That a network gives which finds digits."""
 
@@ -285,7 +310,9 @@ class Reader:
         if self.shape != (SIDE, SIDE) or self.classes != tuple("0123456789"):
             raise ModelError(f"{self.name} reads no digits of 28×28: pages are read with the shipped model or its kin")
         path, card = find(SHIPPED_PAGE if self._page is None else self._page)
-        return Networks(PageNetwork(path), self._pieces, Calibration.of(card))
+        beside = path.with_name(ROWS)
+        rows = RowNetwork(beside) if beside.exists() else None
+        return Networks(PageNetwork(path), self._pieces, Calibration.of(card), rows)
 
     def _pieces(self, pieces: Sequence[NDArray[Any]]) -> Probabilities:
         """Probabilities (N, 10) of the digits in pieces of a page's ink."""

@@ -87,7 +87,7 @@ def draw(run_folder: str | Path, *, out: str | Path | None = None) -> list[Path]
         probabilities, labels = run.predictions
         result = evaluate(probabilities, labels, [" ".join(str(name).split()) for name in config["classes"]])
         written.append(_save(_confusion(config, result), folder / "confusion.png"))
-        if config.get("kind") == "page":  # its predictions are of digits on pages, not of images
+        if run.composed:
             return written
         predictions = _Predictions(config, predicted_split(run).images, probabilities, labels, result.classes)
         written.append(_save(_worst_errors(predictions), folder / "worst_errors.png"))

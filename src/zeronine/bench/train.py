@@ -93,8 +93,8 @@ class Plan:
     def __post_init__(self) -> None:
         if min(self.rounds, self.keras_rounds) < 1:
             raise ZeronineError("a benchmark needs 1 round or more: see --rounds and --keras-rounds")
-        if self.recipe == "page":
-            raise ZeronineError("page takes an hour and has no peer here: see  zeronine bench read")
+        if self.recipe in ("page", "line"):
+            raise ZeronineError(f"{self.recipe} takes an hour and has no peer here: see  zeronine bench read")
         if self.keras_engine not in ENGINES:
             raise ZeronineError(f"the Keras peer runs on {' or '.join(ENGINES)}, not on {self.keras_engine}")
 

@@ -60,16 +60,20 @@ class Described:
             from zeronine.train.pages import page_layers
 
             return page_layers()
+        if self.name == "line":
+            from zeronine.train.lines import line_layers
+
+            return line_layers()
         from zeronine.train.loop import recipe_layers
 
         return recipe_layers(self.name, len(named.classes))
 
 
 def names() -> tuple[str, ...]:
-    """Of all recipes: the tutorials', then ours for digits, then that for pages."""
+    """Of all recipes: the tutorials', then ours for digits, then those for pages."""
     from zeronine.train.recipes import RECIPES
 
-    return (*TUTORIALS, *RECIPES, "page")
+    return (*TUTORIALS, *RECIPES, "page", "line")
 
 
 def describe(name: str) -> Described:
@@ -81,10 +85,12 @@ def describe(name: str) -> Described:
     """
     if name not in names():
         raise RecipeError(f"there is no recipe {name!r}: choose from {', '.join(names())}")
+    from zeronine.train.lines import LINE
     from zeronine.train.pages import PAGE
     from zeronine.train.recipes import RECIPES
 
-    recipe = TUTORIALS[name] if name in TUTORIALS else PAGE if name == PAGE.name else RECIPES[name]
+    known: dict[str, Any] = {**TUTORIALS, **RECIPES, PAGE.name: PAGE, LINE.name: LINE}
+    recipe = known[name]
     return Described(
         name, recipe.summary, recipe.training, recipe.data, asdict(recipe.settings), recipe.published, recipe.claim
     )
@@ -142,14 +148,18 @@ def train(
             target=target,
             digits=digits,
         )
+    from zeronine.train.composed import train_composed
+    from zeronine.train.lines import LINE
     from zeronine.train.loop import train_recipe
-    from zeronine.train.pages import PAGE, train_pages
+    from zeronine.train.pages import PAGE
     from zeronine.train.recipes import RECIPES
 
     if engine != "torch" or tensorboard:
         raise RecipeError(f"{name} is trained by PyTorch alone: leave --engine and --tensorboard out")
-    if name == PAGE.name:
-        return train_pages(datasets.load(data or PAGE.data), out=folder, seed=seed, given=settings, progress=progress)
+    composed: dict[str, Any] = {PAGE.name: PAGE, LINE.name: LINE}
+    if name in composed:
+        images = datasets.load(data or composed[name].data)
+        return train_composed(composed[name], images, out=folder, seed=seed, given=settings, progress=progress)
     dataset = datasets.load(data or RECIPES[name].data, target=target, digits=digits)
     return train_recipe(
         name, dataset, out=folder, seed=seed, settings=settings, progress=progress, target=target, digits=digits

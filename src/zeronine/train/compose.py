@@ -172,6 +172,47 @@ class Composer:
             sheet.paper * (1 - 0.9 * sheet.written) if easy else _photographed(sheet, random), sheet.digits
         ), text
 
+    def row(self, random: Random) -> Page:
+        """A row of writing at random, as it is cut out of a page: most often one number, with what stands beside it."""
+        height = float(random.uniform(22, 60))
+        writer = hand(random, height)
+        kind, text = random.random(), numeral(random)
+        high, wide = float(random.uniform(1.3, 2.4)), len(text) + float(random.uniform(1.5, 4))
+        size = (round(height * high), round(height * wide))
+        sheet = Sheet(size, random)
+        tilt = float(np.deg2rad(random.normal(0, 2.5)))
+        middle = (size[0] + height) / 2 + float(random.normal(0, 0.06)) * size[0]
+        if random.random() < 0.15:  # what stands in the row above or below is cut off
+            away = float(random.uniform(1.1, 1.7)) * height * (1 if random.random() < 0.5 else -1)
+            self._line(sheet, hand(random, height), middle + away, tilt, random, float(random.uniform(-1, 1)))
+            sheet.digits.clear()
+        place = Cursor(writer, middle, tilt, size[1])
+        place.across = height * float(random.uniform(0.05, 1.0))
+        if kind < 0.16:
+            for _ in range(random.integers(1, 3)):
+                self._beside(sheet, place, random)
+        if kind > 0.08:
+            self.number(sheet, place, text, random)
+            place.across += float(random.uniform(0.3, 2.0)) * height
+        if kind > 0.84:
+            self._beside(sheet, place, random)
+        if random.random() < 0.3:
+            sheet.rule(middle + height * float(random.uniform(0, 0.3)), tilt, random)
+        return Page(_photographed(sheet, random), sheet.digits)
+
+    def _beside(self, sheet: "Sheet", place: "Cursor", random: Random) -> None:
+        """A word, a flourish or another number in a row."""
+        kind = random.random()
+        if kind < 0.5:
+            _word(sheet, place, random)
+        elif kind < 0.65:
+            _cursive(sheet, place, random)
+        elif kind < 0.75:
+            _flourish(sheet, place, random)
+        else:
+            self.number(sheet, place, numeral(random), random)
+        place.across += float(random.uniform(0.3, 1.5)) * place.writer.height
+
     @staticmethod
     def _height(random: Random) -> float:
         """Of digits, in pixels: mostly what the network is to find, at times larger or smaller."""

@@ -93,19 +93,21 @@ def open_reader(
         run = Run(place)
         if not run.finished:
             raise ModelError(f"{place} is not finished: train it again with the same settings to go on")
-        if run.config["kind"] == "page":
+        if run.composed:
             raise ModelError(f"{place} finds digits on pages: zeronine export it, then  zeronine read --page FOLDER")
         network = TorchNetwork(_module(run), tuple(run.config["input_shape"]))
         return Reader(network, order=order, card=_form(run.config), unsure=unsure)
     return Reader(path, order=order, unsure=unsure)
 
 
-def export(run_folder: str | Path, out: str | Path) -> Path:
+def export(run_folder: str | Path, out: str | Path, rows: str | Path | None = None) -> Path:
     """Make a model folder of a finished run.
 
     Args:
         run_folder: of the run; its data set must be at hand, for the proof of parity.
         out: the model folder; must not exist yet.
+        rows: of a run of ``page``, the run of ``line`` whose network reads the rows beside it; that of the shipped
+            model where it is None.
 
     Returns:
         The model folder: ``model.onnx`` (normalisation and softmax inside), ``card.json``, ``README.md``.
@@ -116,10 +118,12 @@ def export(run_folder: str | Path, out: str | Path) -> Path:
         DataError: its data set is not at hand, or has changed.
     """
     run, folder = Run(Path(run_folder)), Path(out)
-    if run.config["kind"] == "page":
+    if run.composed:
         from zeronine.train.page_export import export_pages
 
-        return export_pages(run, folder)
+        return export_pages(run, folder, Run(Path(rows)) if rows is not None else None)
+    if rows is not None:
+        raise ModelError(f"{run.folder} reads no pages: leave --rows out")
     if folder.exists():
         raise ModelError(f"{folder} exists: choose another folder with --out, or remove it")
     shape = tuple(run.config["input_shape"])

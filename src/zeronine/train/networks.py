@@ -140,10 +140,11 @@ def strided(widths: Sequence[int], pools: Sequence[int], outputs: int, doubt: bo
     return Convnet(nn.Sequential(*layers), dense, outputs)
 
 
-def convolution(channels_in: int, channels_out: int, size: int, stride: int = 1) -> nn.Sequential:
+def convolution(channels_in: int, channels_out: int, size: int | tuple[int, int], stride: int = 1) -> nn.Sequential:
     """Convolution, batch norm, ReLU; height and width are kept, or divided by the stride. Batch norm has the bias."""
+    down, across = (size, size) if isinstance(size, int) else size
     return nn.Sequential(
-        nn.Conv2d(channels_in, channels_out, size, stride, padding=size // 2, bias=False),
+        nn.Conv2d(channels_in, channels_out, (down, across), stride, padding=(down // 2, across // 2), bias=False),
         nn.BatchNorm2d(channels_out),
         nn.ReLU(),
     )

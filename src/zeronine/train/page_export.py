@@ -5,7 +5,7 @@ Everything is fitted on pages made of images that no training page was made of; 
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from hashlib import file_digest
@@ -20,16 +20,20 @@ from scipy.optimize import minimize
 from zeronine import data as datasets
 from zeronine.errors import DataError, ModelError
 from zeronine.evaluate import wilson
-from zeronine.numbers import Calibration, Networks, found, piece, read_page
-from zeronine.page import Spot, ink
-from zeronine.reader import Reader
+from zeronine.joint import Weights, candidates, scored
+from zeronine.lattice import Reading
+from zeronine.numbers import Calibration, Networks, View, found, piece, read_page, reread, row_chances
+from zeronine.page import ROW, Grey, Maps, Spot, cut_row, ink, lines
+from zeronine.reader import MODELS, ROWS, SHIPPED_PAGE, Reader
 from zeronine.train.compose import LEVELS, Composer, Page, Placed
-from zeronine.train.pages import PAGE, composer, trained_pages
+from zeronine.train.composed import composer, trained
+from zeronine.train.lines import LINE
+from zeronine.train.pages import PAGE
 from zeronine.train.run import Run
 from zeronine.train.write_onnx import write_onnx
 
-PARITY = 1e-3
-"""Largest difference of a map between the trained network and the exported one. Measured: below 1e-5."""
+PARITY, ROW_PARITY = 1e-3, 1e-3
+"""Largest difference of a map, or a probability, between the trained network and the exported one."""
 
 PAGES, LINES = 300, 600
 """Composed pages, and pictures of one number, that calibration is fitted on."""
@@ -41,39 +45,44 @@ EACH = 40
 """Pictures of each length, level, touching and not."""
 
 
-def export_pages(run: Run, out: Path) -> Path:
-    """Make a model folder of a finished run of the page's network.
+def export_pages(run: Run, out: Path, rows: Run | None = None) -> Path:
+    """Make a model folder of a finished run of the page's network, and of one of the network that reads rows.
 
     Args:
         run: its data set must be at hand.
         out: the model folder; must not exist yet.
+        rows: the run of ``line``; None for the shipped model's network.
 
     Returns:
-        The model folder: ``model.onnx``, ``card.json`` with the calibration, ``README.md``.
+        The model folder: ``model.onnx``, ``rows.onnx``, ``card.json`` with the calibration, ``README.md``.
 
     Raises:
-        ModelError: the folder exists, or the exported network does not answer as the trained one did.
+        ModelError: the folder exists, a run is of another kind, or an exported network does not answer as the trained
+            one did.
         DataError: the run's data set is not at hand, or has changed.
     """
     if out.exists():
         raise ModelError(f"{out} exists: choose another folder with --out, or remove it")
+    for one, kind in ((run, PAGE.name), (rows, LINE.name)):
+        if one is not None and one.config["kind"] != kind:
+            raise ModelError(
+                f"{one.folder} is a run of {one.config['recipe']}, not of {kind}: "
+                " zeronine export PAGE-RUN --rows LINE-RUN"
+            )
     validation, test = _splits(run)
     out.parent.mkdir(parents=True, exist_ok=True)
     unfinished = out.with_name(f".{out.name}.part")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir()
     try:
-        network = trained_pages(run)
-        side = (
-            torch.export.Dim("sixteenths_high", min=1, max=1000),
-            torch.export.Dim("sixteenths_wide", min=1, max=1000),
-        )
-        shapes = {2: 16 * side[0], 3: 16 * side[1]}
-        write_onnx(network, torch.zeros(1, 1, 64, 96), unfinished / "model.onnx", shapes, ("pages", "maps"))
-        card = _card(run, out.name, unfinished / "model.onnx")
+        _write_finder(run, unfinished)
+        card = _card(run, out.name)
+        card |= {"model": _file(unfinished / "model.onnx"), "rows": _write_rows(rows, unfinished)}
         _write(unfinished, card)
         networks = Reader(page=unfinished).networks
-        card["parity"] = _parity(network, networks)
+        card["parity"] = _parity(trained(PAGE, run), networks.find, PARITY, ((16, 16), (64, 208), (320, 240)))
+        if rows is not None and networks.rows is not None:
+            card["rows"]["parity"] = _parity(_Answering(rows), networks.rows, ROW_PARITY, ((ROW, 16), (ROW, 400)))
         calibration = calibrated(validation, networks)
         card["calibration"] = asdict(calibration)
         card["measured"] = measured(test, replace(networks, calibration=calibration))
@@ -82,6 +91,59 @@ def export_pages(run: Run, out: Path) -> Path:
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     return out
+
+
+def _write_finder(run: Run, folder: Path) -> None:
+    sides = (
+        torch.export.Dim("sixteenths_high", min=1, max=1000),
+        torch.export.Dim("sixteenths_wide", min=1, max=1000),
+    )
+    shapes = {2: 16 * sides[0], 3: 16 * sides[1]}
+    example = torch.zeros(1, 1, 64, 96)
+    write_onnx(trained(PAGE, run), example, folder / "model.onnx", shapes, ("pages", "maps"), halved=True)
+
+
+def _write_rows(rows: Run | None, folder: Path) -> dict[str, Any]:
+    """Write the network that reads rows; what the card says of it."""
+    path = folder / ROWS
+    if rows is None:
+        shutil.copyfile(MODELS / SHIPPED_PAGE / ROWS, path)
+        card: dict[str, Any] = json.loads((MODELS / SHIPPED_PAGE / "card.json").read_text(encoding="utf-8"))
+        shipped: dict[str, Any] = card["rows"]
+        return shipped
+    across = {3: 4 * torch.export.Dim("places", min=2, max=10_000)}
+    write_onnx(_Answering(rows), torch.zeros(1, 1, ROW, 64), path, across, ("rows", "probabilities"), halved=True)
+    config = rows.config
+    return {
+        **{key: config[key] for key in ("recipe", "seed", "settings", "data", "hardware", "versions")},
+        "training_seconds": config["seconds"],
+        "read_whole": rows.history[-1]["val_whole"],
+        **_file(path),
+    }
+
+
+class _Answering(torch.nn.Module):
+    """The network of a run of ``line`` with probabilities for logits.
+
+    Args:
+        run: finished.
+    """
+
+    def __init__(self, run: Run) -> None:
+        super().__init__()
+        self.network = trained(LINE, run)
+        self.eval()
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        """Probabilities (N, W / 4, 11) of rows (N, 1, 48, W)."""
+        answers: torch.Tensor = self.network(rows).softmax(2)
+        return answers
+
+
+def _file(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        sha256 = file_digest(file, "sha256").hexdigest()
+    return {"file": path.name, "bytes": path.stat().st_size, "sha256": sha256}
 
 
 def _splits(run: Run) -> tuple[Composer, Composer]:
@@ -99,17 +161,19 @@ def _write(folder: Path, card: dict[str, Any]) -> None:
     (folder / "README.md").write_text(readme(card), encoding="utf-8")
 
 
-def _parity(network: torch.nn.Module, networks: Networks) -> dict[str, Any]:
-    """How the exported network's maps compare with those of the trained one, on noise of several sizes."""
-    random, most = np.random.default_rng(0), 0.0
-    for height, width in ((16, 16), (64, 208), (320, 240)):
+def _parity(
+    network: torch.nn.Module, exported: Callable[[Grey], Maps], most: float, sides: Sequence[tuple[int, int]]
+) -> dict[str, Any]:
+    """How an exported network's answers compare with those of the trained one, on noise of several sizes."""
+    random, largest = np.random.default_rng(0), 0.0
+    for height, width in sides:
         page = random.random((1, 1, height, width), np.float32)
         with torch.inference_mode():
             expected = network(torch.from_numpy(page)).numpy()
-        most = max(most, float(np.abs(networks.find(page) - expected).max()))
-    if most > PARITY:
-        raise ModelError(f"the exported network differs from the trained one by {most:.1e}: not exported")
-    return {"largest_difference": float(f"{most:.1e}")}
+        largest = max(largest, float(np.abs(exported(page) - expected).max()))
+    if largest > most:
+        raise ModelError(f"the exported network differs from the trained one by {largest:.1e}: not exported")
+    return {"largest_difference": float(f"{largest:.1e}")}
 
 
 def calibrated(pages: Composer, networks: Networks) -> Calibration:
@@ -124,6 +188,8 @@ def calibrated(pages: Composer, networks: Networks) -> Calibration:
     presence, doubt = _presence(rows)
     finder, reader = _exponents(rows)
     known = Calibration(presence, finder, reader, doubt)
+    if networks.rows is not None:
+        known = replace(known, row=_weights(pages, replace(networks, calibration=known)))
     confidence = _confidence(pages, replace(networks, calibration=known))
     return replace(known, confidence=confidence)
 
@@ -208,6 +274,51 @@ def _exponents(rows: Sequence[Examined]) -> tuple[float, float]:
     return float(fit.x[0]), float(fit.x[1])
 
 
+def _weights(pages: Composer, networks: Networks) -> Weights:
+    """How much the digits found and the row each count, by the log likelihood of what composed rows say."""
+    cases = [case for number in range(ROWS_EXAMINED) if (case := _case(pages, networks, number))]
+
+    def loss(values: NDArray[np.float64]) -> float:
+        weights = Weights(abs(values[0]), abs(values[1]), -abs(values[2]))
+        total = 0.0
+        for some, chances, right in cases:
+            scores = scored(some, chances, weights)
+            total += float(np.logaddexp.reduce(scores) - scores[right])
+        return total / len(cases)
+
+    start = np.array([[1.0, 0.5, 7.0], [1.5, 0.5, 7.0], [1.0, 1.0, 7.0], [1.0, 0.5, 10.0]])
+    fit = minimize(loss, start[0], method="Nelder-Mead", options={"initial_simplex": start, "maxiter": 80})
+    spots, row, unfound = map(float, np.abs(fit.x))
+    return Weights(spots, row, -unfound)
+
+
+ROWS_EXAMINED = 500
+"""Composed rows, of which those with one number are looked at."""
+
+
+def _case(pages: Composer, networks: Networks, number: int) -> tuple[list[Reading], NDArray[np.float32], int] | None:
+    """What a composed row may say by both networks, and which of these is right; None where it is no clear case."""
+    page = pages.row(np.random.default_rng([4, number]))
+    digits = sorted(page.digits, key=lambda one: one.box[0] + one.box[2] / 2)
+    if sum(not one.goes_on for one in digits) != 1 or any(one.visible < CLEARLY for one in digits):
+        return None
+    plane = page.ink
+    view = View(plane, np.eye(2, 3), (plane.shape[0], plane.shape[1]))
+    seen = found(plane, networks)
+    beside = [line for line in lines(seen) if any(_on(spot, one) for spot in line.spots for one in digits)]
+    if len(beside) != 1 or networks.rows is None:
+        return None
+    chances = row_chances(cut_row(plane, beside[0], seen), networks.rows)
+    some = candidates(reread(beside[0], view, networks).spots, chances, None)
+    text = "".join(str(one.digit) for one in digits)
+    right = [index for index, one in enumerate(some) if one.text == text]
+    return (some, chances, right[0]) if right else None
+
+
+CLEARLY = 0.9
+"""Share of each digit's ink that must be seen for a row to be a case."""
+
+
 def _confidence(pages: Composer, networks: Networks) -> tuple[float, float]:
     """Factor and offset of the logit of a whole number's probability, by log loss; on hard pictures, as real ones."""
     chances, right = [], []
@@ -247,11 +358,9 @@ def measured(pages: Composer, networks: Networks) -> list[dict[str, Any]]:
     return rows
 
 
-def _card(run: Run, name: str, model: Path) -> dict[str, Any]:
-    """All that is to be known of a model."""
+def _card(run: Run, name: str) -> dict[str, Any]:
+    """What is to be known of a model before its files are written."""
     config = run.config
-    with model.open("rb") as file:
-        sha256 = file_digest(file, "sha256").hexdigest()
     return {
         "name": name,
         "kind": "page",
@@ -259,7 +368,6 @@ def _card(run: Run, name: str, model: Path) -> dict[str, Any]:
         "training_seconds": config["seconds"],
         "digits_found_and_right": run.accuracy,
         "exported": datetime.now(UTC).isoformat(timespec="seconds"),
-        "model": {"file": "model.onnx", "bytes": model.stat().st_size, "sha256": sha256},
     }
 
 

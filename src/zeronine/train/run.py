@@ -68,6 +68,11 @@ class Run:
         return (self.folder / "predictions.npz").exists()
 
     @property
+    def composed(self) -> bool:
+        """Whether its network learned from composed pages: its predictions are of digits on them, not of images."""
+        return self.config["kind"] in ("page", "line")
+
+    @property
     def predictions(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Probabilities (N, classes) and labels (N,) of the test images, in the data set's order."""
         if not self.finished:

@@ -6,12 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from onnx import TensorProto, helper, numpy_helper
 
 from zeronine.errors import ModelError
 
 
 def write_onnx(
-    module: torch.nn.Module, example: torch.Tensor, path: Path, open_sides: dict[int, Any], names: tuple[str, str]
+    module: torch.nn.Module,
+    example: torch.Tensor,
+    path: Path,
+    open_sides: dict[int, Any],
+    names: tuple[str, str],
+    halved: bool = False,
 ) -> None:
     """Trace a network into an ONNX file.
 
@@ -21,6 +27,7 @@ def write_onnx(
         path: the file.
         open_sides: by axis, the sizes that may differ from the example's: ``torch.export.Dim``.
         names: of input and output.
+        halved: whether weights are kept as float16, and made float32 when the file is opened: half the size.
 
     Raises:
         ModelError: PyTorch gave no program for the network.
@@ -51,7 +58,28 @@ def write_onnx(
     ):
         part.ClearField("metadata_props")  # the exporter's stack traces, with the paths of this machine
         part.ClearField("doc_string")
+    if halved:
+        _halve(model.graph)
     path.write_bytes(model.SerializeToString())
+
+
+def _halve(graph: Any) -> None:
+    """Keep large weights as float16, each with a node that makes it float32."""
+    casts = []
+    for weights in graph.initializer:
+        values = numpy_helper.to_array(weights)
+        if weights.data_type != TensorProto.FLOAT or values.size < SMALL:
+            continue
+        name = weights.name
+        weights.CopyFrom(numpy_helper.from_array(values.astype("float16"), f"{name}_half"))
+        casts.append(helper.make_node("Cast", [f"{name}_half"], [name], to=TensorProto.FLOAT))
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+SMALL = 500
+"""Weights of a tensor from which halving is worth a node."""
 
 
 class _Quiet:

@@ -1,0 +1,279 @@
+"""What the trainings on composed pages share: settings, steps, checkpoints, run folders. Knows no network of its own.
+
+Every piece is made when it is needed, by another process, from the seed and its own number: so a run that was killed
+goes on from its last epoch and ends where it would have ended, and no piece is seen twice.
+"""
+
+import math
+import pickle
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from zeronine.data import Dataset, Split
+from zeronine.errors import ModelError, RecipeError
+from zeronine.files import replaced
+from zeronine.formats import DIGITS
+from zeronine.train.compose import Composer, Page
+from zeronine.train.loop import digit_bytes
+from zeronine.train.real import real_pages
+from zeronine.train.run import Progress, Run, describe, hardware, versions
+from zeronine.train.settings import override
+from zeronine.train.state import State, best_device, computes_bfloat16, start
+
+
+@dataclass(frozen=True)
+class ComposedSettings:
+    """What a training on composed pages is decided by; each can be overridden by name.
+
+    Attributes:
+        epochs: rounds, each with pieces of its own.
+        batch_size: pieces per step.
+        learning_rate: peak of the one-cycle schedule, which ends at zero.
+        beta2: AdamW's memory of squared gradients.
+        weight_decay: AdamW's, on weights with two or more axes.
+        averaging: decay per step of the running average of the weights; 0 for none.
+        validation: training images that no piece is made of, for the pieces that are only measured; stratified.
+        start: run folder of a finished training that this one begins with; empty for none.
+        real: folder of real pictures that half of the pieces are made of, see ``real_pages``; empty for none.
+        every: of these, so manieth is learned from, beginning with the first; 1 for all.
+
+    Raises:
+        RecipeError: a value is out of its range.
+    """
+
+    epochs: int
+    batch_size: int = 32
+    learning_rate: float = 4e-3
+    beta2: float = 0.99
+    weight_decay: float = 0.02
+    averaging: float = 0.998
+    validation: int = 5000
+    start: str = ""
+    real: str = ""
+    every: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "validation", "every"):
+            if getattr(self, name) < 1:
+                raise RecipeError(f"{name} is {getattr(self, name)}: it must be 1 or more")
+        if not 0 < self.learning_rate < math.inf:
+            raise RecipeError(f"learning_rate is {self.learning_rate}: it must be greater than 0")
+        for name in ("averaging", "beta2"):
+            if not 0 <= getattr(self, name) < 1:
+                raise RecipeError(f"{name} is {getattr(self, name)}: it must be 0 or more and less than 1")
+        if not 0 <= self.weight_decay < math.inf:
+            raise RecipeError(f"weight_decay is {self.weight_decay}: it must be 0 or more")
+        if self.real and not self.start:
+            raise RecipeError("real pictures refine a trained network: name its run with  --set start=FOLDER")
+
+
+Settings = TypeVar("Settings", bound=ComposedSettings)
+
+Answers = tuple[NDArray[np.float32], NDArray[np.int64], dict[str, float]]
+"""Probabilities (N, 10) and labels (N,) of digits, and further figures."""
+
+
+@dataclass(frozen=True)
+class Task(Generic[Settings]):
+    """A network that is trained on composed pages; its recipe.
+
+    Attributes:
+        name: of the recipe.
+        summary: the network, for people.
+        training: likewise.
+        settings: the recipe's.
+        refining: those where a trained network is refined on real pictures.
+        config: what a run's folder says of it: ``kind``, ``input_shape``, ``output``, ``predictions_of``.
+        shape: settings that decide the network's layers, by name; a refined one keeps them.
+        network: an untrained one.
+        steps: per epoch.
+        batches: of a split's images, settings, seed, real pictures, from the step with that number on.
+        losses: of a network on a batch, on a device, with mixed precision or not: ``loss`` and its parts.
+        answers: of a network on pieces made of a split's images by a seed.
+        data: its data set.
+        published: the figure that its author states; empty for ours.
+        claim: what it reaches here, measured.
+    """
+
+    name: str
+    summary: str
+    training: str
+    settings: Settings
+    refining: Settings
+    config: Mapping[str, Any]
+    shape: tuple[str, ...]
+    network: Callable[[Any], nn.Module]
+    steps: Callable[[Settings], int]
+    batches: Callable[[Split, Settings, int, list[Page], int], Iterator[Any]]
+    losses: Callable[[nn.Module, Any, torch.device, bool], dict[str, torch.Tensor]]
+    answers: Callable[[nn.Module, Split, int], Answers]
+    data: str = "mnist"
+    published: str = ""
+    claim: str = ""
+
+
+def trained(task: Task[Settings], run: Run) -> nn.Module:
+    """The network of a finished run.
+
+    Raises:
+        ModelError: the run is not finished, or its file is missing or damaged.
+    """
+    if not run.finished:
+        raise ModelError(f"{run.folder} is not finished: train it again with the same settings to go on")
+    network = task.network(override(task.settings, {name: run.config["settings"][name] for name in task.shape}))
+    try:
+        network.load_state_dict(torch.load(run.folder / "model.pt", weights_only=True))
+    except (OSError, RuntimeError, pickle.UnpicklingError) as error:
+        raise ModelError(f"{run.folder / 'model.pt'} does not open ({error}): train again") from error
+    return network.eval()
+
+
+def train_composed(
+    task: Task[Settings],
+    dataset: Dataset,
+    *,
+    out: Path,
+    seed: int = 0,
+    progress: Progress | None = None,
+    given: Mapping[str, object] | None = None,
+) -> Run:
+    """Train a network on composed pages and write its run folder; go on where a killed training left off.
+
+    Args:
+        task: what is trained.
+        dataset: digit images, of which the pages are made.
+        out: the run's folder.
+        seed: 0 or more; decides weights and pages.
+        progress: called every few steps.
+        given: settings that differ from the recipe's; typed, or as text from a command line.
+
+    Raises:
+        RecipeError: no such setting, it does not fit the data, or the folder holds another run.
+    """
+    if dataset.classes != DIGITS or dataset.train.shape != (28, 28):
+        raise RecipeError(f"pages are made of digit images, {dataset.name} holds others: take  --data mnist")
+    chosen = override(_usual(task, given or {}), given or {})
+    training, validation = dataset.holdout(chosen.validation, seed=0)
+    run = Run(out)
+    run.begin(_config(task, dataset, chosen, seed))
+    if run.finished:
+        return run
+    torch.manual_seed(seed)
+    untrained = trained(task, Run(Path(chosen.start))).train() if chosen.start else task.network(chosen)
+    network, seconds = _fit(task, untrained, training, validation, chosen, seed, run, progress)
+    with replaced(run.folder / "model.pt") as path:
+        torch.save(network.state_dict(), path)
+    chances, labels, _ = task.answers(network, dataset.test if len(dataset.test) else validation, 0)
+    run.finish(chances, labels, seconds)
+    shutil.rmtree(run.folder / "checkpoint", ignore_errors=True)
+    return run
+
+
+def _usual(task: Task[Settings], given: Mapping[str, object]) -> Settings:
+    """The settings that those given differ from; a refined network keeps its layers."""
+    if not given.get("real"):
+        return task.settings
+    if not given.get("start"):
+        return task.refining
+    before = Run(Path(str(given["start"]))).config["settings"]
+    return override(task.refining, {name: before[name] for name in task.shape})
+
+
+def _config(task: Task[Settings], dataset: Dataset, settings: Settings, seed: int) -> dict[str, Any]:
+    """What a run's folder says of it."""
+    counts = {"train": len(dataset.train) - settings.validation, "validation": settings.validation}
+    return {
+        "zeronine": versions()["zeronine"],
+        "recipe": task.name,
+        "engine": "torch",
+        "seed": seed,
+        "settings": asdict(settings),
+        "processes": 1,
+        "data": describe(dataset, None, False, counts | {"test": len(dataset.test)}),
+        "classes": list(dataset.classes),
+        **task.config,
+        "versions": versions("torch"),
+        "hardware": hardware(),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": None,
+    }
+
+
+def _fit(
+    task: Task[Settings],
+    network: nn.Module,
+    training: Split,
+    validation: Split,
+    settings: Settings,
+    seed: int,
+    run: Run,
+    progress: Progress | None,
+) -> tuple[nn.Module, float]:
+    """Train; go on from the run's checkpoint where there is one. Gives the averaged network and the seconds."""
+    steps = task.steps(settings)
+    state = start(network.to(best_device()), settings, steps * settings.epochs)
+    checkpoint = run.folder / "checkpoint" / "state.pt"
+    if checkpoint.exists():
+        state.load(checkpoint)
+    real = real_pages(Path(settings.real))[:: settings.every] if settings.real else []
+    batches = task.batches(training, settings, seed, real, steps * state.epoch)
+    while state.epoch < settings.epochs:
+        begun = time.perf_counter()
+        figures = _epoch(task, state, islice(batches, steps), steps, progress)
+        state.epoch += 1
+        state.seconds += time.perf_counter() - begun
+        answers, labels, more = task.answers(state.result, validation, 1)
+        figures |= {"val_accuracy": float((answers.argmax(1) == labels).mean()) if len(labels) else 0.0, **more}
+        state.history.append({"epoch": state.epoch, **figures, "seconds": round(state.seconds, 2)})
+        checkpoint.parent.mkdir(exist_ok=True)
+        state.save(checkpoint)
+        run.write_history(state.history)
+    return state.result.cpu().eval(), state.seconds
+
+
+def _epoch(
+    task: Task[Settings], state: State, batches: Iterable[Any], steps: int, progress: Progress | None
+) -> dict[str, float]:
+    """One round; gives the mean losses."""
+    device = next(state.network.parameters()).device
+    mixed = computes_bfloat16(device)
+    state.network.train()
+    sums: dict[str, float] = {}
+    for step, batch in enumerate(batches, 1):
+        parts = task.losses(state.network, batch, device, mixed)
+        state.learn(parts["loss"])
+        for name, part in parts.items():
+            sums[name] = sums.get(name, 0.0) + float(part.detach())
+        if progress and (step % 10 == 0 or step == steps):
+            figures = {name: value / step for name, value in sums.items()}
+            progress(state.schedule.last_epoch, state.schedule.total_steps, figures)
+    return {name: value / steps for name, value in sums.items()}
+
+
+def _alone(worker: int) -> None:
+    """OpenCV's threads in a process of its own would only stand in each other's way."""
+    cv2.setNumThreads(1)
+
+
+WORKER: Mapping[str, Any] = {"num_workers": 1, "multiprocessing_context": "spawn", "worker_init_fn": _alone}
+"""Of a DataLoader: one process makes pages as fast as two cores learn from them.
+
+A fresh one: one that is forked hangs where OpenCV or PyTorch have threads already.
+"""
+
+
+def composer(split: Split) -> Composer:
+    """What makes pages of a split's images."""
+    return Composer(digit_bytes(split), split.labels)

@@ -1,0 +1,102 @@
+"""Training the network that reads rows: it learns, it goes on where it was killed, it is refined on real pictures."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from zeronine.data import Dataset
+from zeronine.errors import ModelError, RecipeError
+from zeronine.page import ROW
+from zeronine.train import describe
+from zeronine.train.composed import composer, train_composed, trained
+from zeronine.train.export import open_reader
+from zeronine.train.lines import LINE, LineSettings, Rows, batched, line_layers
+from zeronine.train.lining import LineReader, greedy, line_loss
+from zeronine.train.real import real_pages
+
+SMALL = {"epochs": 2, "rows": 16, "batch_size": 2, "widths": "4,4,4,4,4,8,8", "along": 8, "validation": 300}
+
+
+@pytest.fixture(scope="module")
+def run(digits: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return train_composed(LINE, digits, out=tmp_path_factory.mktemp("lines") / "run", given=SMALL).folder
+
+
+def test_rows_are_reproducible_and_of_one_height(digits: Dataset) -> None:
+    rows = Rows(composer(digits.train), (0, 1), 24)
+    texts = []
+    for index in range(len(rows)):
+        ink, text = rows[index]
+        assert (ink.shape[0], ink.dtype) == (ROW, np.float32)
+        assert 0 <= ink.min() <= ink.max() <= 1
+        assert np.array_equal(ink, rows[index][0])
+        texts.append(text)
+    assert max(map(len, texts)) > 3
+    batches = batched([rows[index] for index in range(len(rows))], 8)
+    assert [len(inks) for inks, _ in batches] == [8, 8, 8]
+    assert all(inks.shape[3] % 16 == 0 for inks, _ in batches)
+    assert batches[0][0].shape[3] <= batches[-1][0].shape[3]
+
+
+def test_a_row_is_learned() -> None:
+    torch.manual_seed(0)
+    network = LineReader((4, 8, 8, 8, 8, 16, 16), 16)
+    rows, text = torch.zeros(1, 1, ROW, 64), torch.tensor([3, 1, 1])
+    rows[..., 10:14], rows[..., 20:40, 30:34], rows[..., 20:40, 46:50] = 1, 1, 1
+    optimizer = torch.optim.AdamW(network.parameters(), 1e-2)
+    for _ in range(80):
+        loss = line_loss(network(rows), [text])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    logits = network(rows)
+    assert logits.shape == (1, 16, 11)
+    assert greedy(logits[0].detach().numpy()) == "311"
+
+
+class Stopped(Exception):
+    pass
+
+
+def test_a_killed_training_ends_where_it_would_have_ended(run: Path, digits: Dataset, tmp_path: Path) -> None:
+    def stop(done: int, total: int, figures: object) -> None:
+        if done > 8:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        train_composed(LINE, digits, out=tmp_path / "run", given=SMALL, progress=stop)
+    assert (tmp_path / "run" / "checkpoint").exists()
+    again = trained(LINE, train_composed(LINE, digits, out=tmp_path / "run", given=SMALL))
+    whole = trained(LINE, train_composed(LINE, digits, out=run, given=SMALL))
+    for mine, theirs in zip(again.parameters(), whole.parameters(), strict=True):
+        assert np.array_equal(mine.detach().numpy(), theirs.detach().numpy())
+    with pytest.raises(ModelError, match="zeronine export it"):
+        open_reader(run)
+
+
+def test_refining_on_real_pictures(run: Path, digits: Dataset, tmp_path: Path) -> None:
+    import cv2
+
+    page, text = composer(digits.train).line(np.random.default_rng(0), 4, "easy", touching=False)
+    cv2.imwrite(str(tmp_path / "a.png"), (page.grey * 255).astype(np.uint8))
+    boxes = [[str(one.digit), *map(round, one.box)] for one in page.digits]
+    (tmp_path / "labels.csv").write_text(f'file,label,boxes\na.png,{text},"{boxes}"\n'.replace("'", '""'))
+    rows = Rows(composer(digits.train), (0, 1), 4, real_pages(tmp_path))
+    assert "".join(map(str, rows[1][1])) == text
+    given = {"start": str(run), "real": str(tmp_path), "epochs": 1, "rows": 16, "batch_size": 2, "validation": 300}
+    refined = train_composed(LINE, digits, out=tmp_path / "refined", given=given)
+    assert refined.config["settings"]["along"] == 8
+
+
+def test_settings_are_checked() -> None:
+    for bad in ({"widths": (1, 2)}, {"along": 0}, {"rows": 4}, {"averaging": 1.0}, {"real": "somewhere"}):
+        with pytest.raises(RecipeError):
+            LineSettings(**bad)  # type: ignore[arg-type]
+
+
+def test_the_recipe_is_described() -> None:
+    recipe = describe("line")
+    assert recipe.layers == line_layers()
+    assert sum(row[2] for row in recipe.layers) < 1_300_000
