@@ -552,10 +552,10 @@ def bench_read(
 
 def _reader(model: str | None, order: Order | None, unsure: float | None = None) -> Any:
     """A Reader; the training stack is loaded only for what ONNX Runtime cannot open."""
-    from zeronine.reader import KERAS_FILES, Reader
+    from zeronine.reader import Reader, of_training
 
     kept: Literal["row", "column"] | None = None if order is None else ("row" if order is Order.row else "column")
-    if model is not None and (Path(model).suffix in KERAS_FILES or (Path(model) / "config.json").exists()):
+    if model is not None and of_training(model):
         from zeronine.train.export import open_reader
 
         return open_reader(model, order=kept, unsure=unsure)

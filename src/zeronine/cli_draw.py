@@ -71,10 +71,10 @@ def main(model: str | None = None) -> None:
 
 def _reader(model: str | None) -> "Reader":
     """A Reader of the model named, or of the one in use; the training stack is loaded only for what needs it."""
-    from zeronine.reader import KERAS_FILES, Reader
+    from zeronine.reader import Reader, of_training
     from zeronine.taught import current
 
-    if model is not None and (Path(model).suffix in KERAS_FILES or (Path(model) / "config.json").exists()):
+    if model is not None and of_training(model):
         from zeronine.train.export import open_reader
 
         return open_reader(model)

@@ -446,6 +446,11 @@ def _session(path: Path, threads: int | None = None) -> Any:
         raise ModelError(f"{path} is no model that ONNX Runtime opens ({error}): export it again") from error
 
 
+def of_training(model: str | Path) -> bool:
+    """Whether a model is a Keras file or a run folder: ``train.export.open_reader`` opens these, a Reader does not."""
+    return Path(model).suffix in KERAS_FILES or (Path(model) / "config.json").exists()
+
+
 def find(model: str | Path) -> tuple[Path, dict[str, Any]]:
     """The ``.onnx`` file of a model and its card, empty where there is none.
 
