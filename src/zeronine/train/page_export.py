@@ -373,33 +373,60 @@ def _card(run: Run, name: str) -> dict[str, Any]:
 
 def readme(card: dict[str, Any]) -> str:
     """The README of a model folder, all of it from ``card.json``."""
-    settings = ", ".join(f"{name} {value}" for name, value in card["settings"].items())
-    usual = json.loads(json.dumps(asdict(PAGE.settings)))
+    text = f"""# {card["name"]}
+
+Two networks that read handwritten numbers off a page, as a model folder of Zeronine: `model.onnx` finds digits,
+`rows.onnx` reads each row of them at once, `card.json` has all that is known of them, and this page is made from the
+card. Use it with `zeronine read IMAGE --page {card["name"]}` or `Reader(page="{card["name"]}")`.
+
+| | finds digits | reads rows |
+|---|---|---|
+| takes | the ink of a page of any size, see `zeronine.page.ink`; digits of 15 to 68 pixels | ink of a row, {ROW} pixels high |
+"""
+    both = (card, card["rows"])
+    for title, row in (
+        ("recipe", [f"`{one['recipe']}`, seed {one['seed']}: {_settings(one)}" for one in both]),
+        ("trained on", [_learned_from(one) for one in both]),
+        ("training time", [_duration(one) for one in both]),
+        ("file", [_size(one) for one in (card["model"], card["rows"])]),
+    ):
+        text += f"| {title} | {' | '.join(row)} |\n"
+    right, whole = card["digits_found_and_right"], card["rows"]["read_whole"]
+    text += f"| on composed pages | {100 * right:.1f} % of digits of test images found and right | "
+    text += f"{100 * whole:.1f} % of rows of validation images read whole |\n"
+    text += f"""
+## To make it again
+
+{_command(card, "run")}{_command(card["rows"], "run-of-rows")}    zeronine export run --rows run-of-rows --out {card["name"]}
+"""
+    return text + (_measured_table(card["measured"]) if card.get("measured") else "")
+
+
+def _settings(card: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in card["settings"].items() if value != "")
+
+
+def _learned_from(card: dict[str, Any]) -> str:
+    real = ", and real pictures" if card["settings"].get("real") else "; no real page"
+    return f"pages composed of `{card['data']['name']}`'s training images and of strokes of our own{real}"
+
+
+def _duration(card: dict[str, Any]) -> str:
+    hardware = card["hardware"]
+    return f"{card['training_seconds'] / 60:.0f} minutes on {hardware['cores']} cores, {hardware['processor']}"
+
+
+def _size(file: dict[str, Any]) -> str:
+    return f"`{file['file']}`, {file['bytes']:,} bytes, SHA-256 `{file['sha256']}`"
+
+
+def _command(card: dict[str, Any], out: str) -> str:
+    """What trains a network again."""
+    usual = json.loads(json.dumps(asdict((PAGE if card["recipe"] == PAGE.name else LINE).settings)))
     other = {name: value for name, value in card["settings"].items() if value != usual[name]}
     sets = "".join(f" --set {name}={value}" for name, value in other.items() if not isinstance(value, list))
     before = f"    zeronine train {card['recipe']} --out {other['start']}\n" if other.get("start") else ""
-    text = f"""# {card["name"]}
-
-A network that finds handwritten digits on a page, as a model folder of Zeronine: `model.onnx`, `card.json` with all
-that is known of it, and this page, which is made from the card. Use it with `zeronine read IMAGE --page {card["name"]}`
-or `Reader(page="{card["name"]}")`.
-
-| | |
-|---|---|
-| takes | the ink of a page of any size, see `zeronine.page.ink`; digits of 15 to 68 pixels |
-| recipe | `{card["recipe"]}`, seed {card["seed"]}: {settings} |
-| trained on | pages composed of `{card["data"]["name"]}`'s training images and of strokes of our own; no real page |
-| training time | {card["training_seconds"] / 60:.0f} minutes on {card["hardware"]["cores"]} cores, \
-{card["hardware"]["processor"]} |
-| size | {card["model"]["bytes"]:,} bytes, SHA-256 `{card["model"]["sha256"]}` |
-| digits found and right, on composed pages of test images | {100 * card["digits_found_and_right"]:.1f} % |
-
-## To make it again
-
-{before}    zeronine train {card["recipe"]} --seed {card["seed"]}{sets} --out run
-    zeronine export run --out {card["name"]}
-"""
-    return text + (_measured_table(card["measured"]) if card.get("measured") else "")
+    return f"{before}    zeronine train {card['recipe']} --seed {card['seed']}{sets} --out {out}\n"
 
 
 def _measured_table(rows: Sequence[dict[str, Any]]) -> str:
