@@ -381,7 +381,7 @@ card. Use it with `zeronine read IMAGE --page {card["name"]}` or `Reader(page="{
 
 | | finds digits | reads rows |
 |---|---|---|
-| takes | the ink of a page of any size, see `zeronine.page.ink`; digits of 15 to 68 pixels | ink of a row, {ROW} pixels high |
+| takes | ink of a page of any size, see `zeronine.page`; digits of 15 to 68 pixels | ink of a row, {ROW} pixels high |
 """
     both = (card, card["rows"])
     for title, row in (
@@ -397,7 +397,7 @@ card. Use it with `zeronine read IMAGE --page {card["name"]}` or `Reader(page="{
     text += f"""
 ## To make it again
 
-{_command(card, "run")}{_command(card["rows"], "run-of-rows")}    zeronine export run --rows run-of-rows --out {card["name"]}
+{_command(card, "run")}{_command(card["rows"], "rows")}    zeronine export run --rows rows --out {card["name"]}
 """
     return text + (_measured_table(card["measured"]) if card.get("measured") else "")
 
