@@ -2,6 +2,8 @@
 
 import json
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from PIL import Image
 
 from zeronine import Number, Reader
 from zeronine.errors import ImageError, ModelError
+from zeronine.joint import Weights
 from zeronine.numbers import Calibration, Networks, View, read_field, read_page
 from zeronine.reader import PageNetwork
 from zeronine.rules import Pattern, check
@@ -82,6 +85,41 @@ def test_calibration_comes_from_the_card() -> None:
     assert less.confidence < sure.confidence
     (unsure,) = read_page(WHITE, Networks(network("4071", 4).find, network("1").read, Calibration(unsure=0.99)))
     assert (unsure.rejected, unsure.reason) == (True, "unsure")
+
+
+def rows_that_say(text: str) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """A network that sees a text in any row, its digits as far apart as those of ``network``."""
+
+    def read(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        chances = np.full((1, rows.shape[3] // 4, 11), 0.002, np.float32)
+        chances[0, :, 10] = 0.98
+        for place, sign in enumerate(text):
+            across = (1.7 + place) * 24 * 48 / (24 * 1.44)  # 1.2 heights of margin and half a digit, each 24 pixels
+            chances[0, int(across / 4)] = 0.002
+            chances[0, int(across / 4), int(sign)] = 0.98
+        return chances
+
+    return read
+
+
+def test_a_row_that_agrees_makes_sure_and_adds_what_was_not_found() -> None:
+    known = Calibration(row=Weights(1.0, 1.0, -4.0))
+    alone, found = network("4071", doubt=2), network("4071", doubt=2)
+    (doubted,) = read_page(WHITE, alone)
+    (number,) = read_page(WHITE, replace(found, calibration=known, rows=rows_that_say("4071")))
+    assert number.text == "4071"
+    assert number.confidence > doubted.confidence
+    assert number.box == doubted.box
+    (longer,) = read_page(WHITE, replace(found, calibration=known, rows=rows_that_say("40718")))
+    assert longer.text == "40718"
+    left, top, wide, high = longer.digits[4].box
+    assert 256 * (left + wide / 2) == pytest.approx(34 + 4 * 24, abs=4)
+    assert 128 * (top + high / 2) == pytest.approx(66, abs=2)
+    assert [digit.box for digit in longer.digits[:4]] == [digit.box for digit in number.digits]
+    assert all(0 <= digit.confidence <= 1 and digit.probabilities.sum() <= 1 + 1e-5 for digit in longer.digits)
+    (ruled,) = read_page(WHITE, replace(found, calibration=known, rows=rows_that_say("40718")), Pattern(r"\d{4}"))
+    assert (ruled.text, ruled.unruled and ruled.unruled.text) == ("4071", "40718")
+    assert read_page(WHITE, replace(network("4", doubt=0.5), calibration=known, rows=rows_that_say(""))) == []
 
 
 @pytest.mark.parametrize("degrees", [0, 17, 90, -90, 180, 211])

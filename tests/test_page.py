@@ -8,10 +8,13 @@ from zeronine.page import (
     ALIGNED,
     BOX_UNIT,
     LARGEST,
+    ROW,
     SMALLEST,
     STRIDE,
+    Line,
     Spot,
     conflict,
+    cut_row,
     ink,
     lines,
     scaled,
@@ -141,3 +144,31 @@ def test_conflicts() -> None:
     assert conflict(spot(20, 40), spot(24, 41))
     assert not conflict(spot(20, 40), spot(42, 40))
     assert not conflict(spot(20, 40), spot(20, 80))
+
+
+@pytest.mark.parametrize("degrees", [0.0, 4.0, -15.0])
+def test_a_row_is_cut_out_level_and_knows_where_its_digits_are(degrees: float) -> None:
+    page = np.zeros((300, 400), np.float32)
+    slope = np.tan(np.deg2rad(degrees))
+    places = [(x, 150 + slope * (x - 200)) for x in (120.0, 160.0, 200.0, 260.0)]
+    for x, y in places:
+        page[round(y) - 8 : round(y) + 8, round(x) - 3 : round(x) + 3] = 1
+    line = Line(tuple(spot(x, y, 16, 6) for x, y in places), degrees)
+    cut = cut_row(page, line)
+    assert cut.ink.shape[0] == ROW
+    for x, y in places:
+        across = cut.across(x, y)
+        window = cut.ink[:, max(round(across) - 8, 0) : round(across) + 8]
+        middle = float((window.sum(axis=0) * np.arange(window.shape[1])).sum() / window.sum())
+        assert abs(middle - (across - max(round(across) - 8, 0) - 0.5)) < 1
+        assert cut.place(across, float(cut.matrix[1] @ (x, y, 1.0))) == pytest.approx((x, y), abs=1e-6)
+
+
+def test_a_row_ends_half_way_to_what_stands_beside_it() -> None:
+    page = np.zeros((100, 400), np.float32)
+    line, other = Line((spot(100, 50), spot(130, 50)), 0.0), spot(190, 50)
+    scale = ROW / cut_row(page, line).ink.shape[0]
+    alone, beside = cut_row(page, line), cut_row(page, line, [*line.spots, other])
+    assert alone.across(140 + 1.2 * 30, 50) == pytest.approx(alone.ink.shape[1], abs=2 * scale)
+    assert beside.across(160, 50) == pytest.approx(beside.ink.shape[1], abs=2 * scale)
+    assert cut_row(page, line, [spot(190, 90)]).ink.shape == alone.ink.shape

@@ -334,7 +334,7 @@ class _Said:
     chances: NDArray[np.float32] | None = None
 
 
-def said(line: Line, view: View, seen: Sequence[Spot], networks: Networks, rule: Rule | None, count: int) -> "_Said":
+def _said(line: Line, view: View, seen: Sequence[Spot], networks: Networks, rule: Rule | None, count: int) -> _Said:
     """What a line says by all networks.
 
     Args:
@@ -372,8 +372,8 @@ def _number(
     line: Line, view: View, seen: Sequence[Spot], networks: Networks, rule: Rule | None, count: int
 ) -> Number | None:
     """What a line says; None where the likeliest is that nothing is there."""
-    known, said_ = networks.calibration, said(line, view, seen, networks, rule, max(count + 1, LENGTHS_SEEN))
-    free, ruled = said_.free, [reading for reading in said_.ruled if reading.text]
+    known, heard = networks.calibration, _said(line, view, seen, networks, rule, max(count + 1, LENGTHS_SEEN))
+    free, ruled = heard.free, [reading for reading in heard.ruled if reading.text]
     if not free or not free[0].text:
         return None
     total = sum(reading.probability for reading in ruled)
@@ -382,7 +382,7 @@ def _number(
     confidence = _confidence(best.probability * share, known) if ruled else 0.0
     reason = "rule" if not ruled else "unsure" if confidence < known.unsure else ""
     others = [Alternative(one.text, _confidence(one.probability * share, known)) for one in (ruled or free)]
-    digits = _digits(best, line, said_)
+    digits = _digits(best, line, heard)
     return Number(
         text=best.text,
         confidence=confidence,
@@ -401,13 +401,13 @@ LENGTHS_SEEN = 40
 """Readings from which a digit's probabilities are summed."""
 
 
-def _digits(best: Reading, line: Line, said_: _Said) -> list[Spot]:
+def _digits(best: Reading, line: Line, heard: _Said) -> list[Spot]:
     """The digits of a reading: where they are, and what each may be by all readings that are as long."""
-    if said_.row is None or said_.chances is None:
+    if heard.row is None or heard.chances is None:
         return [line.spots[index] for index in best.spots]
-    spots = [line.spots[index] for index in best.spots] or _aligned(best.text, line, said_.row, said_.chances)
+    spots = [line.spots[index] for index in best.spots] or _aligned(best.text, line, heard.row, heard.chances)
     chances = np.zeros((len(best.text), 10), np.float32)
-    for reading in {one.text: one for one in (*said_.free, *said_.ruled)}.values():
+    for reading in {one.text: one for one in (*heard.free, *heard.ruled)}.values():
         if len(reading.text) == len(best.text):
             chances[np.arange(len(chances)), [int(sign) for sign in reading.text]] += reading.probability
     return [replace(spot, probabilities=row) for spot, row in zip(spots, chances, strict=True)]
