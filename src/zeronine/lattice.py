@@ -86,6 +86,7 @@ def readings(spots: Sequence[Spot], rule: Rule | None = None, count: int = 10) -
         of all readings, also of those that the rule forbids.
     """
     paths = {"": _Path(1.0, 1.0, (), rule.start if rule else "")}
+    rates = [_rates(spot) for spot in spots]
     for link in links(spots):
         onward: dict[str, _Path] = {}
         least = LEAST * max(path.best for path in paths.values())
@@ -93,7 +94,7 @@ def readings(spots: Sequence[Spot], rule: Rule | None = None, count: int = 10) -
             for weight, chosen in link:
                 if path.chance * weight >= least:
                     way = _Path(path.chance * weight, path.best * weight, path.spots + chosen, path.state)
-                    _write(onward, text, way, [spots[index] for index in chosen], rule, least)
+                    _write(onward, text, way, [rates[index] for index in chosen], rule, least)
         paths = dict(heapq.nlargest(KEPT, onward.items(), key=lambda item: item[1].chance))
         if not paths:
             return []
@@ -119,8 +120,17 @@ class _Path:
     state: Hashable
 
 
+Rates = list[tuple[int, float]]
+"""The digits that a spot may be with their probabilities if it is one, likeliest first."""
+
+
+def _rates(spot: Spot) -> Rates:
+    rates = spot.probabilities / max(spot.presence, 1e-9)
+    return [(int(digit), float(rates[digit])) for digit in np.argsort(-rates)]
+
+
 def _write(
-    onward: dict[str, _Path], text: str, way: _Path, chosen: Sequence[Spot], rule: Rule | None, least: float
+    onward: dict[str, _Path], text: str, way: _Path, chosen: Sequence[Rates], rule: Rule | None, least: float
 ) -> None:
     """Add what a text becomes by the digits that the chosen spots may be."""
     if not chosen:
@@ -132,10 +142,10 @@ def _write(
             if way.best > known.best:
                 known.best, known.spots = way.best, way.spots
         return
-    rates = chosen[0].probabilities / max(chosen[0].presence, 1e-9)
-    for digit in np.flatnonzero(rates * way.chance > least):
-        after = rule.step(way.state, int(digit)) if rule else ""
+    for digit, rate in chosen[0]:
+        if rate * way.chance <= least:
+            break
+        after = rule.step(way.state, digit) if rule else ""
         if after is not None:
-            rate = float(rates[digit])
             longer = _Path(way.chance * rate, way.best * rate, way.spots, after)
             _write(onward, text + str(digit), longer, chosen[1:], rule, least)
