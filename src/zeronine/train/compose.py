@@ -176,6 +176,8 @@ class Composer:
         """A row of writing at random, as it is cut out of a page: most often one number, with what stands beside it."""
         height = float(random.uniform(22, 60))
         writer = hand(random, height)
+        if random.random() < 0.25:  # what touches is where a row read at once is of most use
+            writer.gap = float(random.uniform(-0.14, 0.02))
         kind, text = random.random(), numeral(random)
         high, wide = float(random.uniform(1.3, 2.4)), len(text) + float(random.uniform(1.5, 4))
         size = (round(height * high), round(height * wide))
@@ -188,21 +190,23 @@ class Composer:
             sheet.digits.clear()
         place = Cursor(writer, middle, tilt, size[1])
         place.across = height * float(random.uniform(0.05, 1.0))
-        if kind < 0.16:
+        if kind < 0.24:
             for _ in range(random.integers(1, 3)):
-                self._beside(sheet, place, random)
-        if kind > 0.08:
+                self._beside(sheet, place, random, numbers=kind > 0.14)
+        if kind > 0.14:
             self.number(sheet, place, text, random)
             place.across += float(random.uniform(0.3, 2.0)) * height
         if kind > 0.84:
             self._beside(sheet, place, random)
         if random.random() < 0.3:
             sheet.rule(middle + height * float(random.uniform(0, 0.3)), tilt, random)
+        if random.random() < 0.5:
+            sheet.bend(float(random.uniform(0.01, 0.06)) * height, 0.5 * height, random)
         return Page(_photographed(sheet, random), sheet.digits)
 
-    def _beside(self, sheet: "Sheet", place: "Cursor", random: Random) -> None:
-        """A word, a flourish or another number in a row."""
-        kind = random.random()
+    def _beside(self, sheet: "Sheet", place: "Cursor", random: Random, numbers: bool = True) -> None:
+        """A word, a flourish or, if wanted, another number in a row."""
+        kind = random.random() * (1.0 if numbers else 0.75)
         if kind < 0.5:
             _word(sheet, place, random)
         elif kind < 0.65:
@@ -429,6 +433,22 @@ class Sheet:
             x, y = columns.start + int(along[0]), rows.start + int(down[0])
             box = (float(x), float(y), float(along[-1] - along[0] + 1), float(down[-1] - down[0] + 1))
             self.digits.append(Placed(digit, box, float(inside.sum()) / mass, goes_on))
+
+    def bend(self, far: float, pace: float, random: Random) -> None:
+        """Move the ink to and fro, smoothly.
+
+        Args:
+            far: pixels, the usual distance that it is moved by.
+            pace: pixels from one movement to the next that has nothing to do with it.
+            random: decides how.
+        """
+        grid = tuple(max(2, round(side / pace)) for side in self.size)
+        rows, columns = np.mgrid[: self.size[0], : self.size[1]].astype(np.float32)
+        down, across = (
+            cv2.resize(random.normal(0, far, grid).astype(np.float32), self.size[::-1], interpolation=cv2.INTER_CUBIC)
+            for _ in range(2)
+        )
+        self.written = np.asarray(cv2.remap(self.written, columns + across, rows + down, cv2.INTER_LINEAR), np.float32)
 
     def rule(self, row: float, tilt: float, random: Random) -> None:
         """A line across the whole sheet, as of ruled paper or under a number."""
