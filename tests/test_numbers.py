@@ -40,7 +40,26 @@ def network(text: str, doubt: float = 8.0) -> Networks:
                 maps[0, 15, 20, column] = 6
         return maps
 
-    return Networks(find, lambda pieces: np.full((len(pieces), 10), 0.1, np.float32))
+    return Networks(find, rows_that_say(text), ALONE)
+
+
+ALONE = Calibration(row=Weights(1.0, 0.2))
+"""What the rows say does not count for much."""
+
+
+def rows_that_say(text: str) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """A network that sees a text in any row, its digits as far apart as those of ``network``."""
+
+    def read(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        chances = np.full((1, rows.shape[3] // 4, 11), 0.002, np.float32)
+        chances[0, :, 10] = 0.98
+        for place, sign in enumerate(text):
+            across = (1.7 + place) * 24 * 48 / (24 * 1.44)  # 1.2 heights of margin and half a digit, each 24 pixels
+            chances[0, int(across / 4)] = 0.002
+            chances[0, int(across / 4), int(sign)] = 0.98
+        return chances
+
+    return read
 
 
 WHITE = np.full((128, 256), 250, np.uint8)
@@ -71,7 +90,7 @@ def test_a_rule_narrows_and_the_unruled_reading_is_kept() -> None:
 
 
 def test_what_is_hardly_there_is_nothing() -> None:
-    assert read_page(WHITE, network("4071", doubt=-1.5)) == []
+    assert read_page(WHITE, replace(network("4071", doubt=-1.5), rows=rows_that_say(""))) == []
     assert read_field(np.zeros((200, 300), np.float32), network("1")) is None
 
 
@@ -79,27 +98,10 @@ def test_calibration_comes_from_the_card() -> None:
     known = Calibration.of({"calibration": {"presence": [2.0, 0.5], "confidence": [1.0, -1.0], "unsure": 0.9}})
     assert known.presence == (2.0, 0.5)
     (sure,) = read_page(WHITE, network("4071", doubt=4))
-    (less,) = read_page(
-        WHITE, Networks(network("4071", doubt=4).find, network("1").read, Calibration(presence=(0.5, 0)))
-    )
+    (less,) = read_page(WHITE, replace(network("4071", doubt=4), calibration=replace(ALONE, presence=(0.5, 0))))
     assert less.confidence < sure.confidence
-    (unsure,) = read_page(WHITE, Networks(network("4071", 4).find, network("1").read, Calibration(unsure=0.99)))
+    (unsure,) = read_page(WHITE, replace(network("4071", 4), calibration=replace(ALONE, unsure=0.99)))
     assert (unsure.rejected, unsure.reason) == (True, "unsure")
-
-
-def rows_that_say(text: str) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
-    """A network that sees a text in any row, its digits as far apart as those of ``network``."""
-
-    def read(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        chances = np.full((1, rows.shape[3] // 4, 11), 0.002, np.float32)
-        chances[0, :, 10] = 0.98
-        for place, sign in enumerate(text):
-            across = (1.7 + place) * 24 * 48 / (24 * 1.44)  # 1.2 heights of margin and half a digit, each 24 pixels
-            chances[0, int(across / 4)] = 0.002
-            chances[0, int(across / 4), int(sign)] = 0.98
-        return chances
-
-    return read
 
 
 def test_a_row_that_agrees_makes_sure_and_adds_what_was_not_found() -> None:

@@ -171,27 +171,6 @@ SHEET = 0.15
 """Share of a picture that a sheet on a table takes up at least."""
 
 
-def piece_image(ink: Grey) -> Grey:
-    """The digit image of a piece of a page's ink that holds one digit, perhaps with parts of others at its sides.
-
-    Args:
-        ink: (H, W) float32 in 0..1, paper 0.
-
-    Returns:
-        (28, 28) float32 in 0..1, white ink on black; all 0 where there is no ink.
-    """
-    if min(ink.shape) < 2 or float(ink.max()) < LEAST_CONTRAST:
-        return np.zeros((SIDE, SIDE), np.float32)
-    level = _otsu(ink)
-    strokes = ink[ink > level]
-    full = float(np.median(strokes)) if strokes.size else float(ink.max())
-    clean = ((ink - 0.5 * level) / max(full - 0.5 * level, 1e-3)).clip(0, 1).astype(np.float32)
-    try:
-        return _normalised(_digit_only(clean))
-    except ImageError:
-        return np.zeros((SIDE, SIDE), np.float32)
-
-
 def resized(digit: Grey, side: int) -> Grey:
     """A digit image for a network that takes another size: 20×20 is what ``ex3data1.mat`` was made by.
 

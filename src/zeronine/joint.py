@@ -27,7 +27,7 @@ class Weights:
     """
 
     spots: float = 1.0
-    row: float = 0.0
+    row: float = 1.0
     unfound: float = -7.0
 
 
@@ -65,8 +65,12 @@ def joined(
     return _likeliest((result[one.text] for one in free), count), _likeliest((result[one.text] for one in ruled), count)
 
 
+LEAST = 1e-6
+"""Probability from which a text is a reading: a search narrowed by a rule comes to others, for want of better ones."""
+
+
 def _likeliest(some: Iterable[Reading], count: int) -> list[Reading]:
-    return sorted(some, key=lambda one: -one.probability)[:count]
+    return sorted((one for one in some if one.probability > LEAST), key=lambda one: -one.probability)[:count]
 
 
 def candidates(spots: Sequence[Spot], chances: Chances, rule: Rule | None) -> list[Reading]:

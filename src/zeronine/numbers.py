@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from zeronine import ctc
 from zeronine.image import Source, page_grey
 from zeronine.joint import Weights, joined
-from zeronine.lattice import Reading, readings
+from zeronine.lattice import Reading
 from zeronine.page import ROW, STRONG, Grey, Line, Maps, Row, Spot, cut_row, ink, lines, skew, spots, whole_line
 from zeronine.rules import Rule
 
@@ -119,17 +119,13 @@ class Calibration:
     Attributes:
         presence: factor and offset of the logit of a digit being there.
         finder: exponent of the probabilities of the network that finds digits.
-        reader: exponent of those of the network that reads each digit again.
-        doubt: factor of that network's logit of "no digit", in the logit of a digit being there.
-        row: how much the network counts that reads rows, beside those two, see ``joint.Weights``.
+        row: how much the network that finds digits and the one that reads rows count, see ``joint.Weights``.
         confidence: factor and offset of the logit of a whole number's probability.
         unsure: confidence below which a number is rejected.
     """
 
     presence: tuple[float, float] = (1.0, 0.0)
     finder: float = 1.0
-    reader: float = 0.0
-    doubt: float = 0.0
     row: Weights = field(default_factory=Weights)
     confidence: tuple[float, float] = (1.0, 0.0)
     unsure: float = 0.5
@@ -152,16 +148,14 @@ class Networks:
 
     Attributes:
         find: (1, 1, H, W) ink -> maps (1, 16, H / 4, W / 4), see ``train.spotting``.
-        read: pieces of ink, each one digit's box -> probabilities (N, 10), less than 1 in all by "no digit".
-        calibration: see there.
         rows: (1, 1, 48, W) ink of a row -> probabilities (1, W / 4, 11) of each digit, and of nothing new, in places
-            along it; None for no such network.
+            along it.
+        calibration: see there.
     """
 
     find: Callable[[Grey], Maps]
-    read: Callable[[Sequence[Grey]], NDArray[np.float32]]
+    rows: Callable[[Grey], NDArray[np.float32]]
     calibration: Calibration = field(default_factory=Calibration)
-    rows: Callable[[Grey], NDArray[np.float32]] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,7 +218,7 @@ def read_page(source: Source, networks: Networks, rule: Rule | None = None, coun
     view, seen = _upright(page, networks)
     numbers = []
     for line in lines(seen):
-        number = _number(reread(line, view, networks), view, seen, networks, rule, count)
+        number = _number(line, view, seen, networks, rule, count)
         if number:
             numbers.append(number)
     return numbers
@@ -241,7 +235,7 @@ def read_field(page: Grey, networks: Networks, rule: Rule | None = None, count: 
     """
     view = View(page, np.eye(2, 3), (page.shape[0], page.shape[1]))
     line = whole_line(found(page, networks))
-    return _number(reread(line, view, networks), view, line.spots, networks, rule, count) if line else None
+    return _number(line, view, line.spots, networks, rule, count) if line else None
 
 
 def _upright(page: View, networks: Networks) -> tuple[View, list[Spot]]:
@@ -296,62 +290,30 @@ def found(page: Grey, networks: Networks) -> list[Spot]:
     return sorted(result, key=lambda spot: -spot.presence)
 
 
-def reread(line: Line, view: View, networks: Networks) -> Line:
-    """A line whose digits the other network has read again."""
-    known = networks.calibration
-    if not known.reader and not known.doubt:
-        return line
-    answers = networks.read([piece(view.ink, spot) for spot in line.spots])
-    seen = []
-    for spot, row in zip(line.spots, answers, strict=True):
-        digit = float(row.sum())
-        rates = (spot.probabilities / spot.presence) * (row / max(digit, 1e-6) + 1e-4) ** known.reader
-        presence = _logistic(_logit(spot.presence) + known.doubt * _logit(digit))
-        seen.append(replace(spot, probabilities=np.asarray(rates / rates.sum() * presence, np.float32)))
-    return replace(line, spots=tuple(seen))
-
-
-MARGIN = 0.08
-"""Of a spot's height, that is cut out around its box."""
-
-
-def piece(page: Grey, spot: Spot) -> Grey:
-    """The ink of a page in a spot's box and a little around it."""
-    left, top, wide, high = spot.box
-    margin = MARGIN * high
-    rows = slice(max(int(top - margin), 0), min(math.ceil(top + high + margin), page.shape[0]))
-    columns = slice(max(int(left - margin), 0), min(math.ceil(left + wide + margin), page.shape[1]))
-    return page[rows, columns]
-
-
 @dataclass(frozen=True)
 class _Said:
-    """What a line may say, likeliest first: whatever it is, and by the rule; with the row that was read, if one was."""
+    """What a line may say, likeliest first: whatever it is, and by the rule; with the row that was read."""
 
     free: list[Reading]
     ruled: list[Reading]
-    row: Row | None = None
-    chances: NDArray[np.float32] | None = None
+    row: Row
+    chances: NDArray[np.float32]
 
 
 def _said(line: Line, view: View, seen: Sequence[Spot], networks: Networks, rule: Rule | None, count: int) -> _Said:
     """What a line says by all networks.
 
     Args:
-        line: read again.
+        line: its spots.
         view: that it stands on.
         seen: spots of the whole view, to tell where other lines begin.
         networks: what reads.
         rule: what the text must be; None for anything.
         count: of readings at most.
     """
-    known = networks.calibration
-    if networks.rows is None or not known.row.row:
-        free = readings(line.spots, None, count)
-        return _Said(free, readings(line.spots, rule, count) if rule else free)
     cut = cut_row(view.ink, line, seen)
     chances = row_chances(cut, networks.rows)
-    free, ruled = joined(line.spots, chances, known.row, rule, count)
+    free, ruled = joined(line.spots, chances, networks.calibration.row, rule, count)
     return _Said(free, ruled, cut, chances)
 
 
@@ -403,8 +365,6 @@ LENGTHS_SEEN = 40
 
 def _digits(best: Reading, line: Line, heard: _Said) -> list[Spot]:
     """The digits of a reading: where they are, and what each may be by all readings that are as long."""
-    if heard.row is None or heard.chances is None:
-        return [line.spots[index] for index in best.spots]
     spots = [line.spots[index] for index in best.spots] or _aligned(best.text, line, heard.row, heard.chances)
     chances = np.zeros((len(best.text), 10), np.float32)
     for reading in {one.text: one for one in (*heard.free, *heard.ruled)}.values():

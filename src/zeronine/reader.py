@@ -4,7 +4,7 @@ Knows models and what they take. Leaves pixels to ``image`` and pages to ``numbe
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeronine.errors import ImageError, ModelError
-from zeronine.image import SIDE, Source, digit_image, digit_images, piece_image, plain_image, resized
+from zeronine.image import Source, digit_image, digit_images, plain_image, resized
 
 if TYPE_CHECKING:  # single digits are read without what reads pages: a cold start is a tenth shorter
     from zeronine.numbers import Networks, Number
@@ -292,7 +292,7 @@ class Reader:
 
         Raises:
             ImageError: the picture cannot be read or is too large.
-            ModelError: there is no such model for pages, or this Reader's own knows other things than digits.
+            ModelError: there is no such model for pages.
         """
         from zeronine.numbers import read_page
 
@@ -300,25 +300,15 @@ class Reader:
 
     @cached_property
     def networks(self) -> "Networks":
-        """What reads a page: the page's network, and this Reader's own for each digit again.
+        """What reads a page: the network that finds digits, and the one that reads a row of them.
 
         Raises:
-            ModelError: there is no such model for pages, or this Reader's own knows other things than digits.
+            ModelError: there is no such model for pages.
         """
         from zeronine.numbers import Calibration, Networks
 
-        if self.shape != (SIDE, SIDE) or self.classes != tuple("0123456789"):
-            raise ModelError(f"{self.name} reads no digits of 28×28: pages are read with the shipped model or its kin")
         path, card = find(SHIPPED_PAGE if self._page is None else self._page)
-        beside = path.with_name(ROWS)
-        rows = RowNetwork(beside) if beside.exists() else None
-        return Networks(PageNetwork(path), self._pieces, Calibration.of(card), rows)
-
-    def _pieces(self, pieces: Sequence[NDArray[Any]]) -> Probabilities:
-        """Probabilities (N, 10) of the digits in pieces of a page's ink."""
-        if not pieces:
-            return np.zeros((0, 10), np.float32)
-        return self.probabilities(np.stack([piece_image(piece) for piece in pieces]))
+        return Networks(PageNetwork(path), RowNetwork(path.with_name(ROWS)), Calibration.of(card))
 
     def probabilities(self, images: NDArray[np.float32]) -> Probabilities:
         """Probabilities (N, classes) of images (N, *shape) float32 in 0..1 that are prepared already.

@@ -117,7 +117,7 @@ class Service:
 
     async def _watch(self) -> None:
         """Warm what reads pages; then look, again and again, which taught model is in use."""
-        with suppress(ModelError):  # a model of other things than digits reads no pages
+        with suppress(ModelError):  # it is said again when a page is asked for
             await asyncio.to_thread(lambda: self.models.in_use.networks)
         self.warm = True
         while True:

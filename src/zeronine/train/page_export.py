@@ -22,7 +22,7 @@ from zeronine.errors import DataError, ModelError
 from zeronine.evaluate import wilson
 from zeronine.joint import Weights, candidates, scored
 from zeronine.lattice import Reading
-from zeronine.numbers import Calibration, Networks, View, found, piece, read_page, reread, row_chances
+from zeronine.numbers import Calibration, Networks, found, read_page, row_chances
 from zeronine.page import ROW, Grey, Maps, Spot, cut_row, ink, lines
 from zeronine.reader import MODELS, ROWS, SHIPPED_PAGE, Reader
 from zeronine.train.compose import LEVELS, Composer, Page, Placed
@@ -84,7 +84,7 @@ def export_pages(run: Run, out: Path, rows: Run | None = None) -> Path:
         _write(unfinished, card)
         networks = Reader(page=unfinished).networks
         card["parity"] = _parity(trained(PAGE, run), networks.find, PARITY, ((16, 16), (64, 208), (320, 240)))
-        if rows is not None and networks.rows is not None:
+        if rows is not None:
             card["rows"]["parity"] = _parity(_Answering(rows), networks.rows, ROW_PARITY, ((ROW, 16), (ROW, 400)))
         calibration = calibrated(validation, networks)
         card["calibration"] = asdict(calibration)
@@ -188,17 +188,13 @@ def calibrated(pages: Composer, networks: Networks) -> Calibration:
     """
     networks = replace(networks, calibration=Calibration())
     rows = _examined(pages, networks)
-    presence, doubt = _presence(rows)
-    finder, reader = _exponents(rows)
-    known = Calibration(presence, finder, reader, doubt)
-    if networks.rows is not None:
-        known = replace(known, row=_weights(pages, replace(networks, calibration=known)))
-    confidence = _confidence(pages, replace(networks, calibration=known))
-    return replace(known, confidence=confidence)
+    known = Calibration(_presence(rows), _exponent(rows))
+    known = replace(known, row=_weights(pages, replace(networks, calibration=known)))
+    return replace(known, confidence=_confidence(pages, replace(networks, calibration=known)))
 
 
-Examined = tuple[Spot, NDArray[np.float32], int]
-"""A spot, what the network says that reads digits again, and which digit it is: -1 for none."""
+Examined = tuple[Spot, int]
+"""A spot, and which digit it is: -1 for none."""
 
 
 def _examined(pages: Composer, networks: Networks) -> list[Examined]:
@@ -207,14 +203,8 @@ def _examined(pages: Composer, networks: Networks) -> list[Examined]:
     for number in range(PAGES):
         random = np.random.default_rng([1, number])
         page = pages.page(random, (int(random.integers(60, 300)), int(random.integers(120, 400))))
-        plane = ink(page.grey)
-        spots = found(plane, networks)
-        answers = networks.read([piece(plane, spot) for spot in spots])
-        rows += [
-            (spot, answer, truth)
-            for spot, answer, truth in zip(spots, answers, truths(spots, page), strict=True)
-            if truth is not None
-        ]
+        spots = found(ink(page.grey), networks)
+        rows += [(spot, truth) for spot, truth in zip(spots, truths(spots, page), strict=True) if truth is not None]
     return rows
 
 
@@ -249,32 +239,29 @@ def _log_loss(logits: NDArray[np.float64], true: NDArray[np.bool_]) -> float:
     return float(np.mean(np.logaddexp(0, np.where(true, -logits, logits))))
 
 
-def _presence(rows: Sequence[Examined]) -> tuple[tuple[float, float], float]:
-    """Factor and offset of the finder's logit of a digit being there, and factor of the reader's; by log loss."""
-    finder = _logits(np.array([spot.presence for spot, _, _ in rows]))
-    reader = _logits(np.array([float(answer.sum()) for _, answer, _ in rows]))
-    true = np.array([truth >= 0 for _, _, truth in rows])
+def _presence(rows: Sequence[Examined]) -> tuple[float, float]:
+    """Factor and offset of the finder's logit of a digit being there; by log loss."""
+    logits = _logits(np.array([spot.presence for spot, _ in rows]))
+    true = np.array([truth >= 0 for _, truth in rows])
 
     def loss(factors: NDArray[np.float64]) -> float:
-        return _log_loss(factors[0] * finder + factors[1] + factors[2] * reader, true)
+        return _log_loss(factors[0] * logits + factors[1], true)
 
-    fit = minimize(loss, np.array([1.0, 0.0, 0.1]))
-    return (float(fit.x[0]), float(fit.x[1])), max(float(fit.x[2]), 0.0)
+    fit = minimize(loss, np.array([1.0, 0.0]))
+    return float(fit.x[0]), float(fit.x[1])
 
 
-def _exponents(rows: Sequence[Examined]) -> tuple[float, float]:
-    """Exponents of both networks' probabilities of which digit it is; by log loss."""
-    digits = [(spot, answer, truth) for spot, answer, truth in rows if truth >= 0]
-    truth = np.array([one for *_, one in digits])
-    finder = np.log(np.array([spot.probabilities / spot.presence for spot, _, _ in digits]) + 1e-6)
-    reader = np.log(np.array([answer / max(float(answer.sum()), 1e-6) + 1e-4 for _, answer, _ in digits]))
+def _exponent(rows: Sequence[Examined]) -> float:
+    """Exponent of the finder's probabilities of which digit it is; by log loss."""
+    digits = [(spot, truth) for spot, truth in rows if truth >= 0]
+    truth = np.array([one for _, one in digits])
+    logs = np.log(np.array([spot.probabilities / spot.presence for spot, _ in digits]) + 1e-6)
 
     def loss(exponents: NDArray[np.float64]) -> float:
-        logits = exponents[0] * finder + exponents[1] * reader
+        logits = exponents[0] * logs
         return float(np.mean(np.logaddexp.reduce(logits, axis=1) - logits[np.arange(len(truth)), truth]))
 
-    fit = minimize(loss, np.array([1.0, 0.3]), bounds=[(0.1, 5), (0, 5)])
-    return float(fit.x[0]), float(fit.x[1])
+    return float(minimize(loss, np.array([1.0]), bounds=[(0.1, 5)]).x[0])
 
 
 def _weights(pages: Composer, networks: Networks) -> Weights:
@@ -306,13 +293,12 @@ def _case(pages: Composer, networks: Networks, number: int) -> tuple[list[Readin
     if sum(not one.goes_on for one in digits) != 1 or any(one.visible < CLEARLY for one in digits):
         return None
     plane = page.ink
-    view = View(plane, np.eye(2, 3), (plane.shape[0], plane.shape[1]))
     seen = found(plane, networks)
     beside = [line for line in lines(seen) if any(_on(spot, one) for spot in line.spots for one in digits)]
-    if len(beside) != 1 or networks.rows is None:
+    if len(beside) != 1:
         return None
     chances = row_chances(cut_row(plane, beside[0], seen), networks.rows)
-    some = candidates(reread(beside[0], view, networks).spots, chances, None)
+    some = candidates(beside[0].spots, chances, None)
     text = "".join(str(one.digit) for one in digits)
     right = [index for index, one in enumerate(some) if one.text == text]
     return (some, chances, right[0]) if right else None
