@@ -344,7 +344,7 @@ def _number(
     confidence = _confidence(best.probability * share, known) if ruled else 0.0
     reason = "rule" if not ruled else "unsure" if confidence < known.unsure else ""
     others = [Alternative(one.text, _confidence(one.probability * share, known)) for one in (ruled or free)]
-    digits = _digits(best, line, heard)
+    digits = _digits(best, line, heard, share)
     return Number(
         text=best.text,
         confidence=confidence,
@@ -363,13 +363,13 @@ LENGTHS_SEEN = 40
 """Readings from which a digit's probabilities are summed."""
 
 
-def _digits(best: Reading, line: Line, heard: _Said) -> list[Spot]:
+def _digits(best: Reading, line: Line, heard: _Said, share: float) -> list[Spot]:
     """The digits of a reading: where they are, and what each may be by all readings that are as long."""
     spots = [line.spots[index] for index in best.spots] or _aligned(best.text, line, heard.row, heard.chances)
     chances = np.zeros((len(best.text), 10), np.float32)
-    for reading in {one.text: one for one in (*heard.free, *heard.ruled)}.values():
+    for reading in heard.ruled or heard.free:
         if len(reading.text) == len(best.text):
-            chances[np.arange(len(chances)), [int(sign) for sign in reading.text]] += reading.probability
+            chances[np.arange(len(chances)), [int(sign) for sign in reading.text]] += reading.probability * share
     return [replace(spot, probabilities=row) for spot, row in zip(spots, chances, strict=True)]
 
 
