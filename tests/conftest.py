@@ -42,6 +42,20 @@ def seven() -> NDArray[np.float32]:
     return canvas.astype(np.float32) / 255
 
 
+@pytest.fixture
+def crossed_out(tmp_path: Path) -> Path:
+    """The second scan of docs/read with two digits of its field "reading" crossed out."""
+    from PIL import Image, ImageDraw
+
+    with Image.open(Path(__file__).parent.parent / "docs" / "read" / "scan-2.jpg") as scan:
+        page = scan.convert("RGB")
+    for left, right, top in ((471, 562, 381), (605, 726, 378)):
+        zigzag = [(left + (right - left) * step / 8, top + 40 * (step % 2)) for step in range(9)]
+        ImageDraw.Draw(page).line(zigzag, fill=(30, 30, 60), width=5)
+    page.save(tmp_path / "crossed-out.png")
+    return tmp_path / "crossed-out.png"
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what needs a browser or a screen: make screens runs it, and make test stays under five minutes."""

@@ -87,9 +87,9 @@ def test_pictures_that_cannot_be_read_do_not_end_the_others(tmp_path: Path) -> N
     assert "not a picture" in err
 
 
-def test_a_form_becomes_a_table_with_what_needs_review(tmp_path: Path) -> None:
+def test_a_form_becomes_a_table_with_what_needs_review(tmp_path: Path, crossed_out: Path) -> None:
     table = tmp_path / "out.csv"
-    scans = [str(PAGES / "scan-1.jpg"), str(PAGES / "scan-2.jpg"), str(PAGES / "scores.jpg")]
+    scans = [str(PAGES / "scan-1.jpg"), str(crossed_out), str(PAGES / "scores.jpg")]
     status, _, err = run("read", "--form", str(PAGES / "form.json"), *scans, "--csv", str(table))
     rows = list(csv.DictReader(table.read_text().splitlines()))
     assert status == 1

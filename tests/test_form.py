@@ -40,8 +40,8 @@ def test_scans_are_read_field_by_field(forms: FormReader) -> None:
     assert not any(entry.doubtful for entry in entries)
 
 
-def test_what_is_read_with_doubt_is_marked(forms: FormReader) -> None:
-    entries = {entry.field: entry for entry in forms.read(PAGES / "scan-2.jpg")}
+def test_what_is_read_with_doubt_is_marked(forms: FormReader, crossed_out: Path) -> None:
+    entries = {entry.field: entry for entry in forms.read(crossed_out)}
     reading, year = entries["reading"].number, entries["year"].number
     assert reading is not None
     assert year is not None
