@@ -188,7 +188,7 @@ def train(
     ] = None,
     activation: Annotated[str | None, typer.Option(help="Between the layers: relu, tanh, gelu, linear …")] = None,
     finetune: Annotated[
-        Path | None, typer.Option(help="For page: folder of real pictures with labels.csv; see docs/read.md.")
+        Path | None, typer.Option(help="For page and line: folder of real pictures with labels.csv; see docs/read.md.")
     ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Any other setting of the recipe, as NAME=VALUE.")
@@ -199,7 +199,7 @@ def train(
     from zeronine.train import train as train_recipe
 
     if finetune is not None and recipe not in ("page", "line"):
-        raise RecipeError("--finetune refines the recipe page on real pages: leave it out")
+        raise RecipeError("--finetune refines the recipes page and line on real pictures: leave it out")
     given = {
         "epochs": epochs,
         "iterations": iterations,

@@ -189,8 +189,8 @@ class Reader:
         card: what is known of a Network: its ``classes``, and its ``input`` as in a model folder's card.
         unsure: confidence, 0..1, below which a picture is refused as ``unsure``: 0 for never. None for the card's, or
             never where it names none.
-        page: the model that finds digits on a page: None for the shipped one, the name of a shipped one, a model
-            folder, or an ``.onnx`` file. It is opened when ``read`` is called first.
+        page: the model that reads pages: None for the shipped one, the name of a shipped one, a model folder, or its
+            ``model.onnx``, which ``rows.onnx`` lies beside. It is opened when ``read`` is called first.
         threads: that one call of the digit network computes with; None for ONNX Runtime's choice. With 1 a picture
             takes half the processor's time, as no thread waits for another: for programs that read many at once.
 
