@@ -301,7 +301,7 @@ class Flat:
         return np.tile(np.eye(10, dtype=np.float32)[3], (len(inputs), 1))
 
 
-def test_a_flat_network_of_20_by_20_draws_digits_but_reads_no_page(store: Store) -> None:
+def test_a_flat_network_of_20_by_20_reads_digits_and_pages_are_read_without_it(store: Store) -> None:
     desk = Desk(Reader(Flat()), lambda: store, lambda: None)
     draw(desk, "4")
     assert desk.title == "3"
@@ -309,7 +309,8 @@ def test_a_flat_network_of_20_by_20_draws_digits_but_reads_no_page(store: Store)
     assert desk.reading.seen.shape == (20, 20)
     desk.switch()
     desk.settle()
-    assert "28×28" in desk.reading.problem
+    assert desk.reading.problem == ""
+    assert [number.text for number in desk.reading.numbers] == ["4"]
     desk.close()
 
 

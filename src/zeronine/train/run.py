@@ -70,7 +70,7 @@ class Run:
     @property
     def composed(self) -> bool:
         """Whether its network learned from composed pages: its predictions are of digits on them, not of images."""
-        return self.config["kind"] in ("page", "line")
+        return self.config.get("kind") in ("page", "line")
 
     @property
     def predictions(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
