@@ -6,14 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from composing import ends_where_it_would_have_ended, real_picture
 
 from zeronine.data import Dataset
 from zeronine.errors import ModelError, RecipeError
 from zeronine.page import ROW
 from zeronine.train import describe, lines
-from zeronine.train.composed import composer, train_composed, trained
+from zeronine.train.composed import Pieces, composer, train_composed
 from zeronine.train.export import open_reader
-from zeronine.train.lines import LINE, LineSettings, Rows, batched, line_layers
+from zeronine.train.lines import LINE, LineSettings, batched, row
 from zeronine.train.lining import LineReader, greedy, line_loss
 from zeronine.train.real import real_pages
 
@@ -33,7 +34,7 @@ def run(digits: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_rows_are_reproducible_and_of_one_height(digits: Dataset) -> None:
-    rows = Rows(composer(digits.train), (0, 1), 24)
+    rows = Pieces(row, composer(digits.train), (0, 1), 24)
     texts = []
     for index in range(len(rows)):
         ink, text = rows[index]
@@ -64,34 +65,15 @@ def test_a_row_is_learned() -> None:
     assert greedy(logits[0].detach().numpy()) == "311"
 
 
-class Stopped(Exception):
-    pass
-
-
 def test_a_killed_training_ends_where_it_would_have_ended(run: Path, digits: Dataset, tmp_path: Path) -> None:
-    def stop(done: int, total: int, figures: object) -> None:
-        if done > 8:
-            raise Stopped
-
-    with pytest.raises(Stopped):
-        train_composed(LINE, digits, out=tmp_path / "run", given=SMALL, progress=stop)
-    assert (tmp_path / "run" / "checkpoint").exists()
-    again = trained(LINE, train_composed(LINE, digits, out=tmp_path / "run", given=SMALL))
-    whole = trained(LINE, train_composed(LINE, digits, out=run, given=SMALL))
-    for mine, theirs in zip(again.parameters(), whole.parameters(), strict=True):
-        assert np.array_equal(mine.detach().numpy(), theirs.detach().numpy())
+    ends_where_it_would_have_ended(LINE, digits, SMALL, run, tmp_path / "run", steps=8)
     with pytest.raises(ModelError, match="zeronine export it"):
         open_reader(run)
 
 
 def test_refining_on_real_pictures(run: Path, digits: Dataset, tmp_path: Path) -> None:
-    import cv2
-
-    page, text = composer(digits.train).line(np.random.default_rng(0), 4, "easy", touching=False)
-    cv2.imwrite(str(tmp_path / "a.png"), (page.grey * 255).astype(np.uint8))
-    boxes = [[str(one.digit), *map(round, one.box)] for one in page.digits]
-    (tmp_path / "labels.csv").write_text(f'file,label,boxes\na.png,{text},"{boxes}"\n'.replace("'", '""'))
-    rows = Rows(composer(digits.train), (0, 1), 4, real_pages(tmp_path))
+    text = real_picture(tmp_path, digits)
+    rows = Pieces(row, composer(digits.train), (0, 1), 4, real_pages(tmp_path))
     assert "".join(map(str, rows[1][1])) == text
     given = {"start": str(run), "real": str(tmp_path), "epochs": 1, "rows": 16, "batch_size": 2, "validation": 300}
     refined = train_composed(LINE, digits, out=tmp_path / "refined", given=given)
@@ -106,5 +88,5 @@ def test_settings_are_checked() -> None:
 
 def test_the_recipe_is_described() -> None:
     recipe = describe("line")
-    assert recipe.layers == line_layers()
+    assert recipe.layers[0][1] == (16, 48, 192)
     assert sum(row[2] for row in recipe.layers) < 1_300_000

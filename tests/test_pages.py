@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from composing import ends_where_it_would_have_ended, real_picture
 
 from zeronine import Reader
 from zeronine.bench.train import Plan
@@ -12,10 +13,10 @@ from zeronine.data import Dataset
 from zeronine.errors import DataError, ModelError, RecipeError, ZeronineError
 from zeronine.reader import MODELS, SHIPPED_PAGE
 from zeronine.train import describe, page_export
-from zeronine.train.composed import composer, train_composed, trained
+from zeronine.train.composed import Pieces, composer, train_composed, trained
 from zeronine.train.export import export, open_reader
 from zeronine.train.lines import LINE
-from zeronine.train.pages import PAGE, PageSettings, Pieces, page_layers
+from zeronine.train.pages import PAGE, PageSettings, piece
 from zeronine.train.real import real_pages
 from zeronine.train.space import named
 
@@ -35,31 +36,12 @@ def test_a_training_leaves_a_finished_run(run: Path, digits: Dataset) -> None:
         open_reader(run)
 
 
-class Stopped(Exception):
-    pass
-
-
 def test_a_killed_training_ends_where_it_would_have_ended(run: Path, digits: Dataset, tmp_path: Path) -> None:
-    def stop(done: int, total: int, figures: object) -> None:
-        if done > 2:
-            raise Stopped
-
-    with pytest.raises(Stopped):
-        train_composed(PAGE, digits, out=tmp_path / "run", given=SMALL, progress=stop)
-    assert (tmp_path / "run" / "checkpoint").exists()
-    again = trained(PAGE, train_composed(PAGE, digits, out=tmp_path / "run", given=SMALL))
-    whole = trained(PAGE, train_composed(PAGE, digits, out=run, given=SMALL))
-    for mine, theirs in zip(again.parameters(), whole.parameters(), strict=True):
-        assert np.array_equal(mine.detach().numpy(), theirs.detach().numpy())
+    ends_where_it_would_have_ended(PAGE, digits, SMALL, run, tmp_path / "run", steps=2)
 
 
 def test_refining_on_real_pictures(run: Path, digits: Dataset, tmp_path: Path) -> None:
-    import cv2
-
-    page, text = composer(digits.train).line(np.random.default_rng(0), 4, "easy", touching=False)
-    cv2.imwrite(str(tmp_path / "a.png"), (page.grey * 255).astype(np.uint8))
-    boxes = [[str(one.digit), *map(round, one.box)] for one in page.digits]
-    (tmp_path / "labels.csv").write_text(f'file,label,boxes\na.png,{text},"{boxes}"\n'.replace("'", '""'))
+    text = real_picture(tmp_path, digits)
     assert [one.digit for one in real_pages(tmp_path)[0].digits] == [int(sign) for sign in text]
     given = {"start": str(run), "real": str(tmp_path), "epochs": 1, "pages": 4, "batch_size": 4, "validation": 300}
     refined = train_composed(PAGE, digits, out=tmp_path / "refined", given=given)
@@ -71,7 +53,7 @@ def test_refining_on_real_pictures(run: Path, digits: Dataset, tmp_path: Path) -
 
 
 def test_pieces_are_reproducible_and_of_one_size(digits: Dataset) -> None:
-    pieces = Pieces(composer(digits.train), (0, 1), 6)
+    pieces = Pieces(piece, composer(digits.train), (0, 1), 6)
     for index in range(len(pieces)):
         ink, maps = pieces[index]
         assert (ink.shape, maps.shape) == ((1, 128, 256), (8, 32, 64))
@@ -86,7 +68,7 @@ def test_settings_are_checked() -> None:
 
 def test_the_recipe_is_described() -> None:
     recipe = describe("page")
-    assert recipe.layers == page_layers()
+    assert recipe.layers[0][1] == (16, 64, 128)
     assert sum(row[2] for row in recipe.layers) < 1_300_000
 
 

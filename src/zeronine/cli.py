@@ -197,8 +197,9 @@ def train(
     """Train a recipe. A training that was killed goes on when the same command is given again."""
     from zeronine import report
     from zeronine.train import train as train_recipe
+    from zeronine.train.run import COMPOSED
 
-    if finetune is not None and recipe not in ("page", "line"):
+    if finetune is not None and recipe not in COMPOSED:
         raise RecipeError("--finetune refines the recipes page and line on real pictures: leave it out")
     given = {
         "epochs": epochs,

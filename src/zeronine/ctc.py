@@ -90,32 +90,28 @@ def log_likelihoods(chances: Chances, texts: Sequence[str]) -> NDArray[np.float6
     """
     states = _states(texts)
     count, width = states.shape
-    skips = np.zeros((count, width), bool)
-    skips[:, 2:] = (states[:, 2:] != NOTHING) & (states[:, 2:] != states[:, :-2])
-    ways = np.zeros((count, width + 2))  # of each text: probability of being at each state, two columns of none before
-    ways[:, 2] = 1.0
-    log = np.zeros(count)
-    rows = np.asarray(chances, np.float64)
-    for place, row in enumerate(rows):
-        before = ways[:, 2:] + (ways[:, 1:-1] + skips * ways[:, :-2] if place else _first(ways))
-        now = before * row[states]
-        total = now.sum(axis=1)
-        with np.errstate(divide="ignore"):
-            log += np.log(total)
-        ways[:, 2:] = now / np.where(total > 0, total, 1.0)[:, None]
+    skips = _skips(states)
+    ways = np.zeros((count, width + 2))  # of each text: probability of being at each state, two columns before them
+    ways[:, 1] = 1.0  # the start lies before nothing new and the first digit
+    skips[:, 1:2] = True
+    factors = []
+    for row in np.asarray(chances, np.float64):
+        now = (ways[:, 2:] + ways[:, 1:-1] + skips * ways[:, :-2]) * row[states]
+        factors.append(now.sum(axis=1))
+        ways[:, 2:] = now / np.where(factors[-1] > 0, factors[-1], 1.0)[:, None]
+        ways[:, 1] = 0.0
     ends = 2 * np.array([len(text) for text in texts])
     index = np.arange(count)
-    final = ways[index, 2 + ends] + np.where(ends > 0, ways[index, 1 + ends], 0.0)
+    factors.append(ways[index, 2 + ends] + np.where(ends > 0, ways[index, 1 + ends], 0.0))
     with np.errstate(divide="ignore"):
-        return np.asarray(log + np.log(final))
+        return np.asarray(np.log(factors).sum(axis=0))
 
 
-def _first(ways: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The first place may be at the first digit too."""
-    start = np.zeros_like(ways[:, 2:])
-    if start.shape[1] > 1:
-        start[:, 1] = 1.0
-    return start
+def _skips(states: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which states may follow the last but one before them, (texts, states): a digit another digit."""
+    skips = np.zeros(states.shape, bool)
+    skips[:, 2:] = (states[:, 2:] != NOTHING) & (states[:, 2:] != states[:, :-2])
+    return skips
 
 
 def _states(texts: Sequence[str]) -> NDArray[np.int64]:
@@ -134,7 +130,8 @@ def places(chances: Chances, text: str) -> list[float]:
         chances: of each place.
         text: of digits; at most as many as there are places.
     """
-    states = _states([text])[0]
+    states = _states([text])
+    skips, states = _skips(states)[0, 2:], states[0]
     logs = np.log(np.maximum(np.asarray(chances, np.float64), 1e-12))[:, states]
     best = np.full(len(states), -np.inf)
     best[:2] = logs[0, :2]
@@ -143,7 +140,6 @@ def places(chances: Chances, text: str) -> list[float]:
         moves = np.full((3, len(states)), -np.inf)
         moves[0] = best
         moves[1, 1:] = best[:-1]
-        skips = (states[2:] != NOTHING) & (states[2:] != states[:-2])
         moves[2, 2:] = np.where(skips, best[:-2], -np.inf)
         back[place] = moves.argmax(axis=0)
         best = moves.max(axis=0) + logs[place]

@@ -10,13 +10,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from hashlib import file_digest
 from logging import WARNING, Logger
 from pathlib import Path
 
 from platformdirs import user_cache_path
 
 from zeronine.errors import DataError
+from zeronine.files import sha256_of
 from zeronine.sets import PARTS, SETS, File, Form, NamedSet, Part
 
 Progress = Callable[[str, int, int], None]
@@ -121,8 +121,7 @@ def _cache_folder() -> Path:
 
 def _sha256(path: Path) -> str:
     try:
-        with path.open("rb") as stream:
-            return file_digest(stream, "sha256").hexdigest()
+        return sha256_of(path)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from error
 

@@ -1,9 +1,11 @@
-"""Files that are written whole or not at all. Knows paths; knows nothing of what is written."""
+"""Files that are written whole or not at all, and their checksums. Knows paths; knows nothing of what is written."""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import file_digest
 from pathlib import Path
+from typing import Any
 
 
 @contextmanager
@@ -15,3 +17,14 @@ def replaced(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, hexadecimal."""
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
+
+
+def identity(path: Path) -> dict[str, Any]:
+    """What a card says of a file: its name, bytes and SHA-256."""
+    return {"file": path.name, "bytes": path.stat().st_size, "sha256": sha256_of(path)}

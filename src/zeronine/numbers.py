@@ -47,7 +47,8 @@ class Digit:
         digit: 0 to 9.
         confidence: probability, 0..1, that this digit is written there.
         box: around it, upright in the picture, in shares of its width and height.
-        probabilities: of each digit, (10,); what they lack to 1 is the probability that there is none.
+        probabilities: of each digit, (10,), over the readings that have as many digits; what they lack to 1 is the
+            probability that the number has more digits or fewer, or is none.
     """
 
     digit: int

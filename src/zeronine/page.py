@@ -464,7 +464,7 @@ def cut_row(page: Grey, line: Line, others: Sequence[Spot] = ()) -> Row:
     Args:
         page: ink, (H, W) float32 in 0..1.
         line: with one strong spot or more.
-        others: spots of the page that may belong to other lines.
+        others: spots of the page, of this line and of others.
     """
     strong = [spot for spot in line.spots if spot.presence >= STRONG] or list(line.spots)
     angle = np.deg2rad(line.angle)
@@ -473,18 +473,15 @@ def cut_row(page: Grey, line: Line, others: Sequence[Spot] = ()) -> Row:
     wide, high = np.array([spot.width for spot in strong]), np.array([spot.height for spot in strong])
     left, right = float((places[:, 0] - wide / 2).min()), float((places[:, 0] + wide / 2).max())
     top, bottom = float((places[:, 1] - high / 2).min()), float((places[:, 1] + high / 2).max())
-    before = after = BESIDE * height
-    for spot in others:
-        x, y = _turned(spot, -angle)
-        if spot.presence < STRONG or any(spot is one for one in line.spots) or not top < y < bottom:
-            continue
-        if x < left:
-            before = min(before, max(left - x - spot.width / 2, 0.0) / 2)
-        elif x > right:
-            after = min(after, max(x - spot.width / 2 - right, 0.0) / 2)
-    left, right = left - before, right + after
-    top, bottom = top - ABOVE * height, bottom + ABOVE * height
     cosine, sine = np.cos(angle), np.sin(angle)
+    around = np.array([(spot.x, spot.y, spot.width / 2) for spot in others if spot.presence >= STRONG]).reshape(-1, 3)
+    across, down = around[:, 0] * cosine + around[:, 1] * sine, around[:, 1] * cosine - around[:, 0] * sine
+    level_with = (top < down) & (down < bottom)
+    gaps_before = (left - across - around[:, 2])[level_with & (across < left)]
+    gaps_after = (across - around[:, 2] - right)[level_with & (across > right)]
+    left -= float(np.min(gaps_before.clip(0) / 2, initial=BESIDE * height))
+    right += float(np.min(gaps_after.clip(0) / 2, initial=BESIDE * height))
+    top, bottom = top - ABOVE * height, bottom + ABOVE * height
     level = np.array([[cosine, sine, -left], [-sine, cosine, -top]])
     shape = (max(1, math.ceil(right - left)), max(1, math.ceil(bottom - top)))
     # Whole pixels have their middles at a half, as spots count them.

@@ -126,8 +126,34 @@ class OnnxNetwork:
         return np.asarray(outputs, np.float32).reshape(len(inputs), -1)
 
 
-class PageNetwork:
-    """A network in an ``.onnx`` file that finds digits on pages of any size, see ``train.spotting``.
+class _WideNetwork:
+    """A network in an ``.onnx`` file that takes planes (N, 1, H, W) of any width.
+
+    Args:
+        path: the file.
+        taken: what it takes, for people.
+        recipe: that trains one.
+        height: in pixels of all that it takes; None for any.
+
+    Raises:
+        ModelError: the file is missing, damaged, or takes something other.
+    """
+
+    def __init__(self, path: Path, taken: str, recipe: str, height: int | None = None) -> None:
+        self._session = _session(path)
+        inputs = self._session.get_inputs()
+        shape = inputs[0].shape
+        if len(inputs) != 1 or len(shape) != 4 or isinstance(shape[3], int) or (height and shape[2] != height):
+            raise ModelError(f"{path} takes no {taken}: train one with  zeronine train {recipe}")
+        self._input = inputs[0].name
+
+    def __call__(self, planes: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What the network gives for the ink of planes (N, 1, H, W)."""
+        return np.asarray(self._session.run(None, {self._input: np.ascontiguousarray(planes)})[0], np.float32)
+
+
+class PageNetwork(_WideNetwork):
+    """A network in an ``.onnx`` file that finds digits, see ``train.spotting``: pages -> (N, 16, H / 4, W / 4).
 
     Args:
         path: the file.
@@ -137,21 +163,14 @@ class PageNetwork:
     """
 
     def __init__(self, path: Path) -> None:
-        self._session = _session(path)
-        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
-        if len(inputs) != 1 or len(inputs[0].shape) != 4 or isinstance(inputs[0].shape[3], int):
-            raise ModelError(f"{path} takes no pages of any size: train one with  zeronine train page")
-        if outputs[0].shape[1] != MAPS:
-            raise ModelError(f"{path} gives {outputs[0].shape[1]} maps, not {MAPS}: export it again")
-        self._input = inputs[0].name
-
-    def __call__(self, pages: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Maps (N, 16, H / 4, W / 4) of the ink of pages (N, 1, H, W)."""
-        return np.asarray(self._session.run(None, {self._input: np.ascontiguousarray(pages)})[0], np.float32)
+        super().__init__(path, "pages of any size", "page")
+        maps = self._session.get_outputs()[0].shape[1]
+        if maps != MAPS:
+            raise ModelError(f"{path} gives {maps} maps, not {MAPS}: export it again")
 
 
-class RowNetwork:
-    """A network in an ``.onnx`` file that reads rows of digits, see ``train.lining``.
+class RowNetwork(_WideNetwork):
+    """A network in an ``.onnx`` file that reads rows of digits, see ``train.lining``: rows -> (N, W / 4, 11).
 
     Args:
         path: the file.
@@ -161,15 +180,7 @@ class RowNetwork:
     """
 
     def __init__(self, path: Path) -> None:
-        self._session = _session(path)
-        shape = self._session.get_inputs()[0].shape
-        if len(shape) != 4 or shape[2] != ROW_HEIGHT or isinstance(shape[3], int):
-            raise ModelError(f"{path} takes no rows of any length: train one with  zeronine train line")
-        self._input = self._session.get_inputs()[0].name
-
-    def __call__(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Probabilities (N, W / 4, 11) of the ink of rows (N, 1, 48, W)."""
-        return np.asarray(self._session.run(None, {self._input: np.ascontiguousarray(rows)})[0], np.float32)
+        super().__init__(path, "rows of any length", "line", ROW_HEIGHT)
 
 
 ROWS, ROW_HEIGHT = "rows.onnx", 48
@@ -308,7 +319,10 @@ class Reader:
         from zeronine.numbers import Calibration, Networks
 
         path, card = find(SHIPPED_PAGE if self._page is None else self._page)
-        return Networks(PageNetwork(path), RowNetwork(path.with_name(ROWS)), Calibration.of(card))
+        rows = path.with_name(ROWS)
+        if path.exists() and not rows.exists():
+            raise ModelError(f"{rows} is missing, which reads the rows that {path.name} finds: export the model again")
+        return Networks(PageNetwork(path), RowNetwork(rows), Calibration.of(card))
 
     def probabilities(self, images: NDArray[np.float32]) -> Probabilities:
         """Probabilities (N, classes) of images (N, *shape) float32 in 0..1 that are prepared already.

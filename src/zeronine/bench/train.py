@@ -38,7 +38,7 @@ from zeronine.bench.rounds import (
 )
 from zeronine.errors import ZeronineError
 from zeronine.train.loop import digit_bytes
-from zeronine.train.run import Run
+from zeronine.train.run import COMPOSED, Run
 
 PEERS = ("one-epoch", "keras")
 """What a recipe can be measured beside."""
@@ -93,7 +93,7 @@ class Plan:
     def __post_init__(self) -> None:
         if min(self.rounds, self.keras_rounds) < 1:
             raise ZeronineError("a benchmark needs 1 round or more: see --rounds and --keras-rounds")
-        if self.recipe in ("page", "line"):
+        if self.recipe in COMPOSED:
             raise ZeronineError(f"{self.recipe} takes an hour and has no peer here: see  zeronine bench read")
         if self.keras_engine not in ENGINES:
             raise ZeronineError(f"the Keras peer runs on {' or '.join(ENGINES)}, not on {self.keras_engine}")

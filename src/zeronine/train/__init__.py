@@ -18,7 +18,7 @@ from zeronine.data import Split
 from zeronine.errors import DataError, MissingExtra, RecipeError
 from zeronine.train.keras_loop import divide, train_tutorial
 from zeronine.train.keras_loop import layers as tutorial_layers
-from zeronine.train.run import Progress, Run
+from zeronine.train.run import COMPOSED, Progress, Run
 from zeronine.train.settings import override
 from zeronine.train.tutorials import TUTORIALS
 
@@ -56,16 +56,11 @@ class Described:
         named = datasets.SETS[self.data]
         if self.name in TUTORIALS:
             return tutorial_layers(self.name, named.shape, len(named.classes))
-        if self.name == "page":
-            from zeronine.train.pages import page_layers
+        from zeronine.train.loop import layers_of, recipe_layers
 
-            return page_layers()
-        if self.name == "line":
-            from zeronine.train.lines import line_layers
-
-            return line_layers()
-        from zeronine.train.loop import recipe_layers
-
+        if self.name in COMPOSED:
+            task = _composed()[self.name]
+            return layers_of(task.network(task.settings), task.example)
         return recipe_layers(self.name, len(named.classes))
 
 
@@ -73,7 +68,15 @@ def names() -> tuple[str, ...]:
     """Of all recipes: the tutorials', then ours for digits, then those for pages."""
     from zeronine.train.recipes import RECIPES
 
-    return (*TUTORIALS, *RECIPES, "page", "line")
+    return (*TUTORIALS, *RECIPES, *COMPOSED)
+
+
+def _composed() -> dict[str, Any]:
+    """The recipes of networks that learn from composed pages, by name; they need PyTorch when they are imported."""
+    from zeronine.train.lines import LINE
+    from zeronine.train.pages import PAGE
+
+    return {task.name: task for task in (PAGE, LINE)}
 
 
 def describe(name: str) -> Described:
@@ -85,12 +88,9 @@ def describe(name: str) -> Described:
     """
     if name not in names():
         raise RecipeError(f"there is no recipe {name!r}: choose from {', '.join(names())}")
-    from zeronine.train.lines import LINE
-    from zeronine.train.pages import PAGE
     from zeronine.train.recipes import RECIPES
 
-    known: dict[str, Any] = {**TUTORIALS, **RECIPES, PAGE.name: PAGE, LINE.name: LINE}
-    recipe = known[name]
+    recipe: Any = {**TUTORIALS, **RECIPES, **_composed()}[name]
     return Described(
         name, recipe.summary, recipe.training, recipe.data, asdict(recipe.settings), recipe.published, recipe.claim
     )
@@ -149,17 +149,15 @@ def train(
             digits=digits,
         )
     from zeronine.train.composed import train_composed
-    from zeronine.train.lines import LINE
     from zeronine.train.loop import train_recipe
-    from zeronine.train.pages import PAGE
     from zeronine.train.recipes import RECIPES
 
     if engine != "torch" or tensorboard:
         raise RecipeError(f"{name} is trained by PyTorch alone: leave --engine and --tensorboard out")
-    composed: dict[str, Any] = {PAGE.name: PAGE, LINE.name: LINE}
-    if name in composed:
-        images = datasets.load(data or composed[name].data)
-        return train_composed(composed[name], images, out=folder, seed=seed, given=settings, progress=progress)
+    if name in COMPOSED:
+        task = _composed()[name]
+        images = datasets.load(data or task.data)
+        return train_composed(task, images, out=folder, seed=seed, given=settings, progress=progress)
     dataset = datasets.load(data or RECIPES[name].data, target=target, digits=digits)
     return train_recipe(
         name, dataset, out=folder, seed=seed, settings=settings, progress=progress, target=target, digits=digits

@@ -8,7 +8,7 @@ import math
 import pickle
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
+from torch.utils.data import Dataset as Indexed
 
 from zeronine.data import Dataset, Split
 from zeronine.errors import ModelError, RecipeError
@@ -31,6 +32,7 @@ from zeronine.train.real import real_pages
 from zeronine.train.run import Progress, Run, describe, hardware, versions
 from zeronine.train.settings import override
 from zeronine.train.state import State, best_device, computes_bfloat16, start
+from zeronine.train.synthesis import Random
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,37 @@ class ComposedSettings:
 
 Settings = TypeVar("Settings", bound=ComposedSettings)
 
+Make = Callable[[Composer, Random, Page | None], Any]
+"""A composer, what decides all, and the real picture to take, if any -> what a network learns from."""
+
+
+@dataclass(frozen=True)
+class Pieces(Indexed[Any]):
+    """Pieces of composed pages with what the network should say of them; one by one when they are asked for.
+
+    Attributes:
+        make: a piece.
+        composer: of pages.
+        seed: with the number of a piece it decides all of it.
+        count: of pieces.
+        real: pictures that every other piece is made of; none for composed pieces alone.
+    """
+
+    make: Make
+    composer: Composer
+    seed: tuple[int, ...]
+    count: int
+    real: Sequence[Page] = ()
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> Any:
+        random = np.random.default_rng([*self.seed, index])
+        taken = self.real[int(random.integers(len(self.real)))] if self.real and index % 2 else None
+        return self.make(self.composer, random, taken)
+
+
 Answers = tuple[NDArray[np.float32], NDArray[np.int64], dict[str, float]]
 """Probabilities (N, 10) and labels (N,) of digits, and further figures."""
 
@@ -96,6 +129,7 @@ class Task(Generic[Settings]):
         settings: the recipe's.
         refining: those where a trained network is refined on real pictures.
         config: what a run's folder says of it: ``kind``, ``input_shape``, ``output``, ``predictions_of``.
+        example: shape of one input of the network, with a first axis of 1.
         shape: settings that decide the network's layers, by name; a refined one keeps them.
         network: an untrained one.
         steps: per epoch.
@@ -113,6 +147,7 @@ class Task(Generic[Settings]):
     settings: Settings
     refining: Settings
     config: Mapping[str, Any]
+    example: tuple[int, ...]
     shape: tuple[str, ...]
     network: Callable[[Any], nn.Module]
     steps: Callable[[Settings], int]

@@ -11,7 +11,6 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from hashlib import file_digest
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 from zeronine import data as datasets
 from zeronine.errors import ModelError
 from zeronine.evaluate import Evaluation, evaluate
+from zeronine.files import identity
 from zeronine.formats import DIGITS
 from zeronine.reader import KERAS_FILES, Reader
 from zeronine.train import describe, predicted_split
@@ -159,7 +159,7 @@ def write_model(
         shapes = {0: torch.export.Dim("batch", min=1)}
         example = torch.zeros(2, *card["input"]["shape"])
         write_onnx(module, example, unfinished / "model.onnx", shapes, ("images", "probabilities"))
-        card["model"] = _file(unfinished / "model.onnx")
+        card["model"] = identity(unfinished / "model.onnx")
         (unfinished / "card.json").write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         card["parity"] = _parity(trained, Reader(unfinished), images)
         (unfinished / "card.json").write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -167,13 +167,6 @@ def write_model(
         unfinished.rename(folder)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-
-
-def _file(model: Path) -> dict[str, Any]:
-    """What is to be known of the file itself."""
-    with model.open("rb") as file:
-        sha256 = file_digest(file, "sha256").hexdigest()
-    return {"file": model.name, "bytes": model.stat().st_size, "sha256": sha256}
 
 
 def evaluate_model(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,16 +10,15 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 from torch.utils.data import DataLoader, Subset
-from torch.utils.data import Dataset as Indexed
 
 from zeronine.data import Split
 from zeronine.errors import RecipeError
 from zeronine.page import ROW, Grey
 from zeronine.train.compose import Composer, Page
-from zeronine.train.composed import WORKER, Answers, ComposedSettings, Task, composer
+from zeronine.train.composed import WORKER, Answers, ComposedSettings, Pieces, Task, composer
 from zeronine.train.lining import LineReader, greedy, line_loss, row_of, seen_places
-from zeronine.train.loop import layers_of
 from zeronine.train.real import bent
+from zeronine.train.synthesis import Random
 
 
 @dataclass(frozen=True)
@@ -57,29 +57,9 @@ Row = tuple[Grey, NDArray[np.int64]]
 """Ink (48, W) of a row, and its digits."""
 
 
-class Rows(Indexed[Row]):
-    """Composed rows with what they say.
-
-    Args:
-        composer: makes them.
-        seed: with the number of a row it decides all of it.
-        count: of rows.
-        real: pictures that every other row is cut from; none for composed rows alone.
-    """
-
-    def __init__(self, composer: Composer, seed: tuple[int, ...], count: int, real: Sequence[Page] = ()) -> None:
-        self._composer, self._seed, self._count, self._real = composer, seed, count, real
-
-    def __len__(self) -> int:
-        return self._count
-
-    def __getitem__(self, index: int) -> Row:
-        random = np.random.default_rng([*self._seed, index])
-        if self._real and index % 2:
-            page = bent(self._real[int(random.integers(len(self._real)))], random, LARGEST_REAL)
-        else:
-            page = self._composer.row(random)
-        return row_of(page, random)
+def row(composer: Composer, random: Random, real: Page | None) -> Row:
+    """A row as it is cut out of a page: of a real picture, or else a composed one."""
+    return row_of(bent(real, random, LARGEST_REAL) if real else composer.row(random), random)
 
 
 LARGEST_REAL = (400, 1200)
@@ -104,21 +84,6 @@ ALIGNED = 16
 """Pixels that a batch's width is a multiple of."""
 
 
-@dataclass(frozen=True)
-class _Batched:
-    """``batched`` with its size, to be sent to another process."""
-
-    size: int
-
-    def __call__(self, rows: Sequence[Row]) -> list[tuple[torch.Tensor, list[torch.Tensor]]]:
-        return batched(rows, self.size)
-
-
-def line_layers() -> list[tuple[str, tuple[int, ...], int]]:
-    """The layers of the network: description, output shape for one row, number of parameters."""
-    return layers_of(_untrained(LINE.settings), (1, 1, ROW, 192))
-
-
 def _untrained(settings: LineSettings) -> LineReader:
     return LineReader(settings.widths, settings.along)
 
@@ -130,10 +95,12 @@ def _steps(settings: LineSettings) -> int:
 def _batches(split: Split, settings: LineSettings, seed: int, real: list[Page], first: int) -> Iterator[Any]:
     """Batches from the step with number ``first`` on, made by another process while one is learned."""
     batch = settings.batch_size
-    rows = Rows(composer(split), (seed, 1), _steps(settings) * batch * settings.epochs, real)
+    rows = Pieces(row, composer(split), (seed, 1), _steps(settings) * batch * settings.epochs, real)
     rest = Subset(rows, range(first * batch, len(rows)))
     order = np.random.default_rng(0).permutation(TOGETHER)
-    for group in DataLoader(rest, batch * TOGETHER, collate_fn=_Batched(batch), prefetch_factor=2, **WORKER):
+    for group in DataLoader(
+        rest, batch * TOGETHER, collate_fn=partial(batched, size=batch), prefetch_factor=2, **WORKER
+    ):
         for place in order:
             ink, texts = group[place]
             yield ink.clone(), [text.clone() for text in texts]  # what another process sent holds a file open
@@ -160,7 +127,7 @@ def _answers(network: nn.Module, split: Split, seed: int) -> Answers:
     """
     device = next(network.parameters()).device
     network.eval()
-    rows = Rows(composer(split), (seed, 2), MEASURED)
+    rows = Pieces(row, composer(split), (seed, 2), MEASURED)
     chances, labels, right = [np.zeros((0, 10), np.float32)], [np.zeros(0, np.int64)], 0
     for ink, text in (rows[index] for index in range(len(rows))):
         batch, _ = _stacked([(ink, text)])
@@ -186,6 +153,7 @@ LINE = Task(
         "output": "logits",
         "predictions_of": "digits of composed rows in which as many were seen as there are",
     },
+    example=(1, 1, ROW, 192),
     shape=("widths", "along"),
     network=_untrained,
     steps=_steps,

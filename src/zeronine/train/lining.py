@@ -13,13 +13,11 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
+from zeronine.ctc import NOTHING
 from zeronine.page import Grey, resized_row
 from zeronine.train.compose import Page
 from zeronine.train.networks import convolution
 from zeronine.train.synthesis import Random
-
-BLANK = 10
-"""Place of "nothing new" among the answers."""
 
 WIDEST = 480
 """Pixels of the rows that are learned from; a longer one is squeezed."""
@@ -50,7 +48,7 @@ class LineReader(nn.Module):
             nn.MaxPool2d((6, 1)),
         )
         self.row = nn.Sequential(
-            convolution(seven, along, (1, 5)), convolution(along, along, (1, 5)), nn.Conv2d(along, BLANK + 1, 1)
+            convolution(seven, along, (1, 5)), convolution(along, along, (1, 5)), nn.Conv2d(along, NOTHING + 1, 1)
         )
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
@@ -99,13 +97,13 @@ def line_loss(logits: torch.Tensor, texts: Sequence[torch.Tensor]) -> torch.Tens
     chances = logits.float().log_softmax(2).transpose(0, 1)
     counts = torch.tensor([len(text) for text in texts])
     places = torch.full((len(texts),), len(chances))
-    return functional.ctc_loss(chances, torch.cat(list(texts)), places, counts, blank=BLANK, zero_infinity=True)
+    return functional.ctc_loss(chances, torch.cat(list(texts)), places, counts, blank=NOTHING, zero_infinity=True)
 
 
 def seen_places(logits: NDArray[np.float32]) -> NDArray[np.int64]:
     """The places, of (places, 11), at which the likeliest answer is a digit and another one than just before."""
     best = logits.argmax(axis=1)
-    fresh = np.concatenate([[True], best[1:] != best[:-1]]) & (best != BLANK)
+    fresh = np.concatenate([[True], best[1:] != best[:-1]]) & (best != NOTHING)
     return np.flatnonzero(fresh)
 
 

@@ -8,7 +8,6 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
-from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from scipy.optimize import minimize
 from zeronine import data as datasets
 from zeronine.errors import DataError, ModelError
 from zeronine.evaluate import wilson
+from zeronine.files import identity
 from zeronine.joint import Weights, candidates, scored
 from zeronine.lattice import Reading
 from zeronine.numbers import Calibration, Networks, found, read_page, row_chances
@@ -80,7 +80,7 @@ def export_pages(run: Run, out: Path, rows: Run | None = None) -> Path:
     try:
         _write_finder(run, unfinished)
         card = _card(run, out.name)
-        card |= {"model": _file(unfinished / "model.onnx"), "rows": _write_rows(rows, unfinished)}
+        card |= {"model": identity(unfinished / "model.onnx"), "rows": _write_rows(rows, unfinished)}
         _write(unfinished, card)
         networks = Reader(page=unfinished).networks
         card["parity"] = _parity(trained(PAGE, run), networks.find, PARITY, ((16, 16), (64, 208), (320, 240)))
@@ -121,7 +121,7 @@ def _write_rows(rows: Run | None, folder: Path) -> dict[str, Any]:
         **{key: config[key] for key in ("recipe", "seed", "settings", "data", "hardware", "versions")},
         "training_seconds": config["seconds"],
         "read_whole": rows.history[-1]["val_whole"],
-        **_file(path),
+        **identity(path),
     }
 
 
@@ -141,12 +141,6 @@ class _Answering(torch.nn.Module):
         """Probabilities (N, W / 4, 11) of rows (N, 1, 48, W)."""
         answers: torch.Tensor = self.network(rows).softmax(2)
         return answers
-
-
-def _file(path: Path) -> dict[str, Any]:
-    with path.open("rb") as file:
-        sha256 = file_digest(file, "sha256").hexdigest()
-    return {"file": path.name, "bytes": path.stat().st_size, "sha256": sha256}
 
 
 def _splits(run: Run) -> tuple[Composer, Composer]:

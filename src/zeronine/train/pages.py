@@ -1,6 +1,6 @@
 """The training of the network that finds digits on pages: pieces of composed pages, its settings, its recipe."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,15 +9,14 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 from torch.utils.data import DataLoader, Subset
-from torch.utils.data import Dataset as Indexed
 
 from zeronine.data import Split
 from zeronine.errors import RecipeError
 from zeronine.train.compose import Composer, Page
-from zeronine.train.composed import WORKER, Answers, ComposedSettings, Task, composer
-from zeronine.train.loop import layers_of
+from zeronine.train.composed import WORKER, Answers, ComposedSettings, Pieces, Task, composer
 from zeronine.train.real import bent
 from zeronine.train.spotting import Spotter, losses, targets
+from zeronine.train.synthesis import Random
 
 SIZE = (128, 256)
 """Height, width in pixels of the pieces of pages that are learned from."""
@@ -52,45 +51,23 @@ class PageSettings(ComposedSettings):
             raise RecipeError(f"batch_size is {self.batch_size}, there are fewer pages: make it smaller")
 
 
-class Pieces(Indexed[tuple[NDArray[np.float32], NDArray[np.float32]]]):
-    """Composed pieces of pages with what the network should say of them.
-
-    Args:
-        composer: makes them.
-        seed: with the number of a piece it decides all of it.
-        count: of pieces.
-        real: pictures that every other piece is made of; none for composed pieces alone.
-    """
-
-    def __init__(self, composer: Composer, seed: tuple[int, ...], count: int, real: Sequence[Page] = ()) -> None:
-        self._composer, self._seed, self._count, self._real = composer, seed, count, real
-
-    def __len__(self) -> int:
-        return self._count
-
-    def __getitem__(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Ink (1, H, W) and maps (8, H / 4, W / 4) of one piece."""
-        random = np.random.default_rng([*self._seed, index])
-        if self._real and index % 2:
-            piece = bent(self._real[int(random.integers(len(self._real)))], random, SIZE)
-            return padded(piece), targets(piece.digits, SIZE)
+def piece(composer: Composer, random: Random, real: Page | None) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Ink (1, H, W) and maps (8, H / 4, W / 4) of a piece of a page: of a real picture, or else a composed one."""
+    if real:
+        page = bent(real, random, SIZE)
+    else:
         whole = random.random() < 0.55
         size = SIZE if whole else (int(random.integers(32, SIZE[0] + 1)), int(random.integers(64, SIZE[1] + 1)))
-        piece = self._composer.page(random, size)
-        return padded(piece), targets(piece.digits, SIZE)
+        page = composer.page(random, size)
+    return padded(page), targets(page.digits, SIZE)
 
 
-def page_layers() -> list[tuple[str, tuple[int, ...], int]]:
-    """The layers of the network: description, output shape for one piece of a page, number of parameters."""
-    return layers_of(_untrained(PAGE.settings), (1, 1, *SIZE))
-
-
-def padded(piece: Page) -> NDArray[np.float32]:
+def padded(page: Page) -> NDArray[np.float32]:
     """The ink of a piece on the left and top of empty paper, (1, *SIZE)."""
-    page = np.zeros((1, *SIZE), np.float32)
-    ink = piece.ink
-    page[0, : ink.shape[0], : ink.shape[1]] = ink
-    return page
+    plane = np.zeros((1, *SIZE), np.float32)
+    ink = page.ink
+    plane[0, : ink.shape[0], : ink.shape[1]] = ink
+    return plane
 
 
 def _untrained(settings: PageSettings) -> Spotter:
@@ -104,7 +81,7 @@ def _steps(settings: PageSettings) -> int:
 def _batches(split: Split, settings: PageSettings, seed: int, real: list[Page], first: int) -> Iterator[Any]:
     """Batches from the step with number ``first`` on, made by another process while one is learned."""
     batch = settings.batch_size
-    pieces = Pieces(composer(split), (seed, 1), _steps(settings) * batch * settings.epochs, real)
+    pieces = Pieces(piece, composer(split), (seed, 1), _steps(settings) * batch * settings.epochs, real)
     rest = Subset(pieces, range(first * batch, len(pieces)))
     return iter(DataLoader(rest, batch, prefetch_factor=4, **WORKER))
 
@@ -137,10 +114,9 @@ def _answers(network: nn.Module, split: Split, seed: int) -> Answers:
     """
     device = next(network.parameters()).device
     network.eval()
-    pieces = Pieces(composer(split), (seed, 2), MEASURED)
+    pieces = Pieces(piece, composer(split), (seed, 2), MEASURED)
     rows, labels = [], []
-    for index in range(len(pieces)):
-        page, wanted = pieces[index]
+    for page, wanted in (pieces[index] for index in range(len(pieces))):
         maps = network(torch.from_numpy(page[None]).to(device))[0].cpu()
         there = maps[0].sigmoid()
         there = torch.nn.functional.max_pool2d(there[None, None], 3, 1, 1)[0, 0]  # a cell beside will do
@@ -164,6 +140,7 @@ PAGE = Task(
         "output": "maps",
         "predictions_of": "digits on composed pages",
     },
+    example=(1, 1, *SIZE),
     shape=("widths", "depth"),
     network=_untrained,
     steps=_steps,

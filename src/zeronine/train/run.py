@@ -28,6 +28,10 @@ SAME_RUN = ("recipe", "kind", "engine", "seed", "settings", "data", "classes")
 """What must agree for a folder to be gone on with."""
 
 
+COMPOSED = ("page", "line")
+"""Names of the recipes whose networks learn from composed pages, and kinds of their runs."""
+
+
 @dataclass(frozen=True)
 class Run:
     """A training of one recipe with one seed, on disk.
@@ -70,7 +74,7 @@ class Run:
     @property
     def composed(self) -> bool:
         """Whether its network learned from composed pages: its predictions are of digits on them, not of images."""
-        return self.config.get("kind") in ("page", "line")
+        return self.config.get("kind") in COMPOSED
 
     @property
     def predictions(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
