@@ -1,6 +1,7 @@
 """Reading pages: with networks that say what a test wants, and with the shipped ones on pictures of our own drawing."""
 
 import json
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,7 +16,7 @@ from zeronine import Number, Reader
 from zeronine.errors import ImageError, ModelError
 from zeronine.joint import Weights
 from zeronine.numbers import Calibration, Networks, View, read_field, read_page
-from zeronine.reader import PageNetwork
+from zeronine.reader import MODELS, SHIPPED_PAGE, PageNetwork
 from zeronine.rules import Pattern, check
 
 PAGES = Path(__file__).parent.parent / "docs" / "read"
@@ -193,3 +194,7 @@ def test_models_for_pages_are_checked(tmp_path: Path) -> None:
         Reader(page="standard_v1").read(WHITE)
     with pytest.raises(ModelError, match="no such model"):
         PageNetwork(tmp_path / "none.onnx")
+    shutil.copytree(MODELS / SHIPPED_PAGE, tmp_path / "old")
+    (tmp_path / "old" / "rows.onnx").unlink()
+    with pytest.raises(ModelError, match=r"rows\.onnx is missing.*export the model again"):
+        Reader(page=tmp_path / "old").read(WHITE)

@@ -291,6 +291,10 @@ JOINED = 0.85
 """Likewise between a faint spot and the number that it may belong to."""
 
 
+Places = dict[int, tuple[float, float]]
+"""Of each spot's middle on the page turned upright, by its identity."""
+
+
 def lines(found: Sequence[Spot]) -> list[Line]:
     """Rows of spots as they would be read, each one number: from the top down, from left to right.
 
@@ -302,7 +306,7 @@ def lines(found: Sequence[Spot]) -> list[Line]:
         return []
     angle = skew(strong)
     turned = {id(spot): _turned(spot, -angle) for spot in found}
-    numbers = [part for row in _rows(strong, turned) for part in _parted(row, turned)]
+    numbers = _without_parts([part for row in _rows(strong, turned) for part in _parted(row, turned)], turned)
     faint = [spot for spot in found if spot.presence < STRONG]
     result = []
     for number in _in_order(numbers, turned):
@@ -316,6 +320,27 @@ def _without_marks(number: list[Spot]) -> list[Spot]:
     height = float(np.median([spot.height for spot in number if spot.presence >= STRONG]))
     return [spot for spot in number if max(spot.height, spot.width) > MARK * height]
 
+
+def _without_parts(numbers: list[list[Spot]], places: Places) -> list[list[Spot]]:
+    """Numbers without those that lie where a larger one is written: its commas, ticks and ends of strokes."""
+    left, top, right, bottom, height = np.array([_extent(number, places) for number in numbers]).T
+    x, y = (left + right)[:, None] / 2, (top + bottom)[:, None] / 2
+    inside = (left < x) & (x < right) & (top - ABOVE * height < y) & (y < bottom + ABOVE * height)
+    several = np.array([len(number) > 1 for number in numbers])
+    part = inside & several & ~several[:, None] & (height[:, None] < PART * height)
+    return [number for number, covered in zip(numbers, part.any(axis=1), strict=True) if not covered]
+
+
+def _extent(number: Sequence[Spot], places: Places) -> tuple[float, float, float, float, float]:
+    """Left, top, right, bottom of a number's boxes on the page turned upright, and the median of their heights."""
+    middles = np.array([places[id(spot)] for spot in number])
+    sizes = np.array([(spot.width, spot.height) for spot in number])
+    low, high = (middles - sizes / 2).min(axis=0), (middles + sizes / 2).max(axis=0)
+    return float(low[0]), float(low[1]), float(high[0]), float(high[1]), float(np.median(sizes[:, 1]))
+
+
+PART = 0.62
+"""Heights of a number's digits up to which a lone spot within its line is part of it and no number."""
 
 MARK = 0.45
 """Heights of a number's digits from which a spot may be one of them: small zeros at the end have a half."""
@@ -358,10 +383,6 @@ def skew(strong: Sequence[Spot]) -> float:
 def _turned(spot: Spot, angle: float) -> tuple[float, float]:
     cosine, sine = np.cos(angle), np.sin(angle)
     return float(spot.x * cosine - spot.y * sine), float(spot.x * sine + spot.y * cosine)
-
-
-Places = dict[int, tuple[float, float]]
-"""Of each spot's middle on the page turned upright, by its identity."""
 
 
 def _rows(strong: Sequence[Spot], places: Places) -> list[list[Spot]]:
@@ -468,11 +489,7 @@ def cut_row(page: Grey, line: Line, others: Sequence[Spot] = ()) -> Row:
     """
     strong = [spot for spot in line.spots if spot.presence >= STRONG] or list(line.spots)
     angle = np.deg2rad(line.angle)
-    height = float(np.median([spot.height for spot in strong]))
-    places = np.array([_turned(spot, -angle) for spot in strong])
-    wide, high = np.array([spot.width for spot in strong]), np.array([spot.height for spot in strong])
-    left, right = float((places[:, 0] - wide / 2).min()), float((places[:, 0] + wide / 2).max())
-    top, bottom = float((places[:, 1] - high / 2).min()), float((places[:, 1] + high / 2).max())
+    left, top, right, bottom, height = _extent(strong, {id(spot): _turned(spot, -angle) for spot in strong})
     cosine, sine = np.cos(angle), np.sin(angle)
     around = np.array([(spot.x, spot.y, spot.width / 2) for spot in others if spot.presence >= STRONG]).reshape(-1, 3)
     across, down = around[:, 0] * cosine + around[:, 1] * sine, around[:, 1] * cosine - around[:, 0] * sine

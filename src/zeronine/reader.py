@@ -319,10 +319,10 @@ class Reader:
         from zeronine.numbers import Calibration, Networks
 
         path, card = find(SHIPPED_PAGE if self._page is None else self._page)
-        rows = path.with_name(ROWS)
-        if path.exists() and not rows.exists():
+        finder, rows = PageNetwork(path), path.with_name(ROWS)
+        if not rows.exists():
             raise ModelError(f"{rows} is missing, which reads the rows that {path.name} finds: export the model again")
-        return Networks(PageNetwork(path), RowNetwork(rows), Calibration.of(card))
+        return Networks(finder, RowNetwork(rows), Calibration.of(card))
 
     def probabilities(self, images: NDArray[np.float32]) -> Probabilities:
         """Probabilities (N, classes) of images (N, *shape) float32 in 0..1 that are prepared already.

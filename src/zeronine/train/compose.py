@@ -182,6 +182,9 @@ class Composer:
         high, wide = float(random.uniform(1.3, 2.4)), len(text) + float(random.uniform(1.5, 4))
         size = (round(height * high), round(height * wide))
         sheet = Sheet(size, random)
+        if random.random() < 0.04:
+            _signs(sheet, random)
+            return Page(_photographed(sheet, random), [])
         tilt = float(np.deg2rad(random.normal(0, 2.5)))
         middle = (size[0] + height) / 2 + float(random.normal(0, 0.06)) * size[0]
         if random.random() < 0.15:  # what stands in the row above or below is cut off
@@ -189,7 +192,7 @@ class Composer:
             self._line(sheet, hand(random, height), middle + away, tilt, random, float(random.uniform(-1, 1)))
             sheet.digits.clear()
         place = Cursor(writer, middle, tilt, size[1])
-        place.across = height * float(random.uniform(0.05, 1.0))
+        place.across = height * float(random.uniform(0.05 if text[0].isdigit() else -0.4, 1.0))
         if kind < 0.24:
             for _ in range(random.integers(1, 3)):
                 self._beside(sheet, place, random, numbers=kind > 0.14)
@@ -256,10 +259,19 @@ class Composer:
         pitch = writer.height * float(random.uniform(0.8, 1.3))
         shrinking = len(text) - int(random.integers(1, 4)) if random.random() < 0.08 and not plain else len(text)
         lift, tie = 0.0, random.random() < 0.1 and not plain
+        chained = not plain and not boxed and random.random() < 0.25
         last = max(index for index, sign in enumerate(text) if sign.isdigit())
+        written = 0
         for index, sign in enumerate(text):
+            if index < written:
+                continue
             if not sign.isdigit():
-                _sign(sheet, place, sign, random)
+                _spaced_sign(sheet, place, sign, random)
+                continue
+            zeros = len(text) - index - len(text[index:].lstrip("0"))
+            if chained and zeros > 1:
+                written = index + zeros
+                sheet.digits += _chain(sheet, place, zeros, written <= last, random)
                 continue
             small = 1.0 if index < shrinking else float(random.uniform(0.5, 0.8))
             lift = 0.0 if small == 1 else float(random.uniform(0, 1 - small))
@@ -278,6 +290,8 @@ class Composer:
             place.across += wide + writer.height * float(random.normal(writer.gap, writer.gap_spread))
         if boxed:
             _boxes(sheet, place, begun, pitch, len(text), random)
+        elif "77" in text and not plain and random.random() < 0.3:
+            _common_bar(sheet, random)
 
     def _digit(self, digit: int, writer: Hand, random: Random) -> Bytes:
         """The ink of a digit, cut to its box, HEIGHT pixels high, by the hand that writes."""
@@ -478,6 +492,11 @@ def numeral(random: Random) -> str:
         digits = digits[: -(zeros := int(random.integers(1, length)))] + "0" * zeros
     if length > 1 and random.random() < 0.12:
         digits = digits[0] * length if random.random() < 0.3 else digits[:-2] + digits[-1] * 2
+    if length > 1 and random.random() < 0.2:  # a double anywhere
+        at = int(random.integers(length - 1))
+        digits = digits[:at] + digits[at] * 2 + digits[at + 2 :]
+    if random.random() < 0.4:  # amounts begin with a small digit more often than with a large one
+        digits = str(random.choice(np.arange(1, 10), p=BENFORD)) + digits[1:]
     kind = random.random()
     if kind < 0.3 and length > 3:
         point = str(random.choice([".", ".", ",", "'"]))
@@ -486,12 +505,15 @@ def numeral(random: Random) -> str:
     elif kind < 0.4 and length > 2:
         at = int(random.integers(1, length))
         digits = digits[:at] + str(random.choice(list(".,-/:"), p=[0.35, 0.35, 0.2, 0.04, 0.06])) + digits[at:]
-    if random.random() < 0.35:
+    if random.random() < 0.4:
         digits += str(random.choice(["=", ".-", ",-", "-", ".", ",", ".=", "--"]))
-    if random.random() < 0.08:
+    if random.random() < 0.1:
         digits = str(random.choice(list("$#-+=*"))) + digits
     return digits
 
+
+BENFORD = np.log10(1 + 1 / np.arange(1, 10))
+"""Of the first digits 1 to 9 of amounts, counts and readings: Newcomb, 1881; Benford, 1938."""
 
 LENGTHS = np.array([10, 14, 12, 14, 16, 12, 6, 6, 4, 3, 2, 1]) / 100
 """Of numbers of 1 to 12 digits."""
@@ -573,10 +595,13 @@ def _sign(sheet: Sheet, place: Cursor, sign: str, random: Random) -> None:
         case "'":
             lines, wide = [[(0.1, -1.0), (0.05 + jitter[0], -0.75 + jitter[1])]], 0.14
         case "-":
-            lines = [[(0, -0.4 + jitter[0]), (wide, -0.4 + 2 * jitter[1])]]
+            wide *= float(random.uniform(1, 4)) if random.random() < 0.2 else 1.0
+            rise = float(random.uniform(-0.2, 0.7)) * min(wide, 0.8) if random.random() < 0.2 else 2 * jitter[1]
+            lines = [[(0, -0.4 + jitter[0]), (wide, -0.4 - rise)]]
         case "=":
-            wide *= 1.3
-            lines = [[(0, y + jitter[0]), (wide, y + 2 * jitter[1])] for y in (-0.3, -0.55)]
+            wide *= float(random.uniform(1.0, 2.2))
+            rise = float(random.uniform(-0.1, 0.4)) * wide if random.random() < 0.3 else 0.0
+            lines = [[(0, y + jitter[0]), (wide, y + 2 * jitter[1] - rise)] for y in (-0.3, -0.55)]
         case "/":
             wide = 0.6
             lines = [[(0.0, 0.25), (wide, -1.25 + jitter[0])]]
@@ -598,6 +623,60 @@ def _sign(sheet: Sheet, place: Cursor, sign: str, random: Random) -> None:
     for line in lines:
         stroke(sheet.written, _at(place, np.array(line)), _pen(place) * thicker, writer.tone)
     place.across += (wide + max(0.05, float(random.normal(writer.gap, 0.1)))) * writer.height
+
+
+def _spaced_sign(sheet: Sheet, place: Cursor, sign: str, random: Random) -> None:
+    """A sign within a number or at its end, at times with a wide gap around it."""
+    wide = float(random.uniform(0.1, 0.7)) * place.writer.height if random.random() < 0.15 else 0.0
+    place.across += wide * float(random.uniform(0, 0.5))
+    _sign(sheet, place, sign, random)
+    place.across += wide
+
+
+def _chain(sheet: Sheet, place: Cursor, count: int, goes_on: bool, random: Random) -> list[Placed]:
+    """Zeros in one stroke, as amounts end: rings tied at the top, or loops like a row of e; as the sheet shows them."""
+    high = float(random.uniform(0.35, 1.0))
+    pitch = high * float(random.uniform(0.6, 1.3))
+    turn = np.linspace(0, 1, 25)
+    if random.random() < 0.6:
+        wide = pitch * float(random.uniform(0.55, 0.95))
+        start, over = float(random.uniform(-1.9, -0.9)), float(random.uniform(0.0, 1.0))
+        angle = start - turn * (2 * np.pi + over)
+        loop = np.stack([wide / 2 * (1 + np.cos(angle)), high / 2 * np.sin(angle) - high / 2], axis=1)
+    else:
+        swing = pitch * float(random.uniform(0.3, 0.55))
+        angle = np.pi / 2 - 2 * np.pi * turn
+        loop = np.stack([pitch * turn + swing * np.cos(angle), high / 2 * np.sin(angle) - high / 2], axis=1)
+    lift = float(random.uniform(0, 1 - high)) if random.random() < 0.5 else 0.0
+    rings = [
+        loop * random.uniform(0.8, 1.2, 2) + [number * pitch, random.normal(0, 0.04) - lift] for number in range(count)
+    ]
+    pen = min(_pen(place), 0.22 * min(high, pitch) * place.writer.height)
+    reach = 0.5 * pen
+    stroke(sheet.written, _at(place, np.concatenate(rings)), pen, place.writer.tone)
+    placed = []
+    for number, ring in enumerate(rings):
+        low, top = (points := _at(place, ring)).min(axis=0) - reach, np.array(sheet.size[::-1])
+        high_end = points.max(axis=0) + reach
+        seen_low, seen_high = low.clip(0, top), high_end.clip(0, top)
+        share = float(np.prod(seen_high - seen_low) / np.prod(high_end - low))
+        if share > 0:
+            box = (*map(float, seen_low), *map(float, seen_high - seen_low))
+            placed.append(Placed(0, (box[0], box[1], box[2], box[3]), share, goes_on or number < count - 1))
+    place.across += (count * pitch + max(0.05, float(random.normal(place.writer.gap, 0.1)))) * place.writer.height
+    return placed
+
+
+def _common_bar(sheet: Sheet, random: Random) -> None:
+    """One bar through two sevens side by side, the last that were written."""
+    for first, second in zip(sheet.digits[-2::-1], sheet.digits[::-1], strict=False):
+        if first.digit == second.digit == 7 and first.goes_on:
+            left, right = first.box[0], second.box[0] + second.box[2]
+            rows = [one.box[1] + float(random.uniform(0.4, 0.6)) * one.box[3] for one in (first, second)]
+            reach = 0.15 * first.box[3] * random.uniform(0, 1, 2)
+            ends = np.array([(left - reach[0], rows[0]), (right + reach[1], rows[1])])
+            stroke(sheet.written, ends, max(1.0, 0.08 * first.box[3]), float(random.uniform(0.5, 1.0)))
+            return
 
 
 def _tie(sheet: Sheet, place: Cursor, random: Random) -> None:
@@ -710,7 +789,7 @@ def _signs(sheet: Sheet, random: Random) -> None:
     writer.pen, writer.slant = float(random.uniform(0.04, 0.3)), 0.1 * writer.slant
     place = Cursor(writer, sheet.size[0] / 2 + 0.5 * height, float(random.normal(0, 0.1)), sheet.size[1])
     place.across = float(random.uniform(-0.2, 0.8)) * max(sheet.size[1] - height, 10)
-    for sign in random.choice(list("+x=-:.,"), int(random.integers(1, 4))):
+    for sign in random.choice(list("+x=-:.,"), int(random.integers(1, 4)), p=[0.25, 0.15, 0.1, 0.1, 0.25, 0.1, 0.05]):
         _sign(sheet, place, sign, random)
 
 
