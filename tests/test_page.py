@@ -133,6 +133,14 @@ def test_faint_spots_join_but_make_no_line() -> None:
     assert [len(line.spots) for line in read] == [2]
 
 
+def test_what_lies_within_a_number_is_none() -> None:
+    number, comma = [spot(20, 40), spot(45, 40), spot(70, 40)], spot(48, 60, width=6, height=10)
+    assert [len(line.spots) for line in lines([*number, comma])] == [3]
+    below, large = spot(48, 90, width=6, height=10), [spot(45, 40, width=60, height=80)]
+    assert [len(line.spots) for line in lines([*number, below])] == [3, 1], "it is in another row"
+    assert sum(len(line.spots) for line in lines([*large, comma])) == 2, "a lone large spot may be a ring or a frame"
+
+
 def test_a_field_is_one_line_however_wide_its_gaps() -> None:
     line = whole_line([spot(20, 40, on=0.0), spot(90, 42, on=0.0), spot(60, 41), spot(50, 140, height=10)])
     assert line is not None
