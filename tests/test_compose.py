@@ -5,7 +5,7 @@ import pytest
 
 from zeronine.data import Dataset
 from zeronine.page import LARGEST, SMALLEST
-from zeronine.train.compose import LEVELS, Composer, Placed, numeral
+from zeronine.train.compose import LEVELS, Composer, Cursor, Placed, Sheet, _chain, hand, numeral
 from zeronine.train.loop import digit_bytes
 from zeronine.train.spotting import CHANNELS, targets
 
@@ -91,3 +91,26 @@ def test_what_is_cut_off_or_of_another_size_does_not_matter_or_is_nothing() -> N
     assert not targets([placed(10, 0, 100, 1.5 * LARGEST)], (128, 256)).any()
     assert not targets([placed(10, 0, 4, 0.5 * SMALLEST)], (128, 256)).any()
     assert CHANNELS == 16
+
+
+def test_zeros_in_one_stroke_are_as_many_as_they_are_said_to_be() -> None:
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        sheet, writer = Sheet((120, 400), random, 0), hand(random, 50)
+        cursor = Cursor(writer, 85, 0.0, 400, across=30)
+        composed = _chain(sheet, cursor, 3, False, random)
+        assert [(one.digit, one.goes_on) for one in composed] == [(0, True), (0, True), (0, False)]
+        lefts = [one.box[0] for one in composed]
+        assert lefts == sorted(lefts)
+        assert cursor.across > max(lefts) - 30
+        left, top, wide, high = composed[0].box
+        inside = sheet.written[int(top) : int(top + high) + 1, int(left) : int(left + wide) + 1]
+        assert inside.max() > 0.1
+
+
+def test_numerals_repeat_digits_and_begin_small() -> None:
+    said = [numeral(np.random.default_rng(seed)) for seed in range(2000)]
+    digits = ["".join(sign for sign in text if sign.isdigit()) for text in said]
+    assert all(1 <= len(text) <= 12 for text in digits)
+    firsts = np.bincount([int(text[0]) for text in digits], minlength=10) / len(digits)
+    assert firsts[1] > 0.15 > firsts[9]
