@@ -637,34 +637,39 @@ def _chain(sheet: Sheet, place: Cursor, count: int, goes_on: bool, random: Rando
     """Zeros in one stroke, as amounts end: rings tied at the top, or loops like a row of e; as the sheet shows them."""
     high = float(random.uniform(0.35, 1.0))
     pitch = high * float(random.uniform(0.6, 1.3))
-    turn = np.linspace(0, 1, 25)
-    if random.random() < 0.6:
-        wide = pitch * float(random.uniform(0.55, 0.95))
-        start, over = float(random.uniform(-1.9, -0.9)), float(random.uniform(0.0, 1.0))
-        angle = start - turn * (2 * np.pi + over)
-        loop = np.stack([wide / 2 * (1 + np.cos(angle)), high / 2 * np.sin(angle) - high / 2], axis=1)
-    else:
-        swing = pitch * float(random.uniform(0.3, 0.55))
-        angle = np.pi / 2 - 2 * np.pi * turn
-        loop = np.stack([pitch * turn + swing * np.cos(angle), high / 2 * np.sin(angle) - high / 2], axis=1)
+    loop = _loop(high, pitch, random)
     lift = float(random.uniform(0, 1 - high)) if random.random() < 0.5 else 0.0
     rings = [
         loop * random.uniform(0.8, 1.2, 2) + [number * pitch, random.normal(0, 0.04) - lift] for number in range(count)
     ]
     pen = min(_pen(place), 0.22 * min(high, pitch) * place.writer.height)
-    reach = 0.5 * pen
     stroke(sheet.written, _at(place, np.concatenate(rings)), pen, place.writer.tone)
-    placed = []
-    for number, ring in enumerate(rings):
-        low, top = (points := _at(place, ring)).min(axis=0) - reach, np.array(sheet.size[::-1])
-        high_end = points.max(axis=0) + reach
-        seen_low, seen_high = low.clip(0, top), high_end.clip(0, top)
-        share = float(np.prod(seen_high - seen_low) / np.prod(high_end - low))
-        if share > 0:
-            box = (*map(float, seen_low), *map(float, seen_high - seen_low))
-            placed.append(Placed(0, (box[0], box[1], box[2], box[3]), share, goes_on or number < count - 1))
+    drawn = [_seen(sheet, _at(place, ring), pen, goes_on or number < count - 1) for number, ring in enumerate(rings)]
     place.across += (count * pitch + max(0.05, float(random.normal(place.writer.gap, 0.1)))) * place.writer.height
-    return placed
+    return [zero for zero in drawn if zero]
+
+
+def _loop(high: float, pitch: float, random: Random) -> Points:
+    """One zero of a chain, so high and so far from the next one, which its stroke ends near."""
+    turn = np.linspace(0, 1, 25)
+    if random.random() < 0.6:
+        wide = pitch * float(random.uniform(0.55, 0.95))
+        start, over = float(random.uniform(-1.9, -0.9)), float(random.uniform(0.0, 1.0))
+        angle = start - turn * (2 * np.pi + over)
+        across = wide / 2 * (1 + np.cos(angle))
+    else:
+        angle = np.pi / 2 - 2 * np.pi * turn
+        across = pitch * turn + pitch * float(random.uniform(0.3, 0.55)) * np.cos(angle)
+    return np.stack([across, high / 2 * (np.sin(angle) - 1)], axis=1)
+
+
+def _seen(sheet: Sheet, points: Points, pen: float, goes_on: bool) -> Placed | None:
+    """A zero that is drawn through points on the page, as far as the sheet goes; None where it does not reach it."""
+    start, end = points.min(axis=0) - pen / 2, points.max(axis=0) + pen / 2
+    (left, top), (right, bottom) = (corner.clip(0, sheet.size[::-1]) for corner in (start, end))
+    share = float((right - left) * (bottom - top) / np.prod(end - start))
+    box = (float(left), float(top), float(right - left), float(bottom - top))
+    return Placed(0, box, share, goes_on) if share > 0 else None
 
 
 def _common_bar(sheet: Sheet, random: Random) -> None:
