@@ -1,5 +1,7 @@
 """Two networks on one line: where they agree, where one is surer, and what only one of them sees."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from test_ctc import saying
@@ -32,6 +34,16 @@ def test_what_was_not_found_is_read_by_the_row() -> None:
     spots = [spot(0, 4, 0.5), spot(60, 7, 0.5)]
     free, _ = joined(spots, saying("427"), Weights(1.0, 1.0, -4.0), None, 3)
     assert (free[0].text, free[0].spots) == ("427", ())
+
+
+def test_each_digit_counts_for_itself() -> None:
+    spots = [spot(0, 4), spot(30, 2), spot(60, 7, 0.4)]
+    plain, counted = (
+        {one.text: one.probability for one in joined(spots, saying("42", sure=0.8), weights, None, 99)[0]}
+        for weights in (EQUAL, replace(EQUAL, digit=1.5))
+    )
+    before, after = plain["427"] / plain["42"], counted["427"] / counted["42"]
+    assert after / before == pytest.approx(np.exp(1.5))
 
 
 def test_a_rule_narrows_and_the_unruled_readings_are_kept() -> None:

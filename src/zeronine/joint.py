@@ -24,11 +24,13 @@ class Weights:
         spots: exponent of the probability that the digits found give a text.
         row: exponent of that which the row gives it.
         unfound: logarithm of the probability that a text is taken to have where not all of its digits were found.
+        digit: what each digit of a text adds to its logarithm: both networks rather miss a digit than invent one.
     """
 
     spots: float = 1.0
     row: float = 1.0
     unfound: float = -7.0
+    digit: float = 0.0
 
 
 LOOKED = 40
@@ -95,7 +97,9 @@ def scored(some: Sequence[Reading], chances: Chances, weights: Weights) -> NDArr
     with np.errstate(divide="ignore"):
         found = np.log(np.array([one.probability for one in some]))
     row = ctc.log_likelihoods(chances, [one.text for one in some])
-    total: NDArray[np.float64] = weights.spots * np.maximum(found, weights.unfound) + weights.row * np.maximum(
-        row, UNSEEN
+    lengths = np.array([len(one.text) for one in some])
+    return np.asarray(
+        weights.spots * np.maximum(found, weights.unfound)
+        + weights.row * np.maximum(row, UNSEEN)
+        + weights.digit * lengths
     )
-    return total

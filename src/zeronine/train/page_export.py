@@ -263,33 +263,41 @@ def _exponent(rows: Sequence[Examined]) -> float:
 
 
 def _weights(pages: Composer, networks: Networks) -> Weights:
-    """How much the digits found and the row each count, by the log likelihood of what composed rows say."""
-    cases = [case for number in range(ROWS_EXAMINED) if (case := _case(pages, networks, number))]
-
+    """How much the digits found, the row and their number count, by the log likelihood of what composed rows say."""
+    examined = [page for number in range(ROWS_EXAMINED) for page in _rows(pages, number)]
+    cases = [case for page in examined if (case := _case(page, networks))]
     if not cases:
         return Weights()
 
+    def weights_of(values: NDArray[np.float64]) -> Weights:
+        return Weights(abs(values[0]), abs(values[1]), -abs(values[2]), float(values[3]))
+
     def loss(values: NDArray[np.float64]) -> float:
-        weights = Weights(abs(values[0]), abs(values[1]), -abs(values[2]))
+        weights = weights_of(values)
         total = 0.0
         for some, chances, right in cases:
             scores = scored(some, chances, weights)
             total += float(np.logaddexp.reduce(scores) - scores[right])
         return total / len(cases)
 
-    start = np.array([[1.0, 0.5, 7.0], [1.5, 0.5, 7.0], [1.0, 1.0, 7.0], [1.0, 0.5, 10.0]])
-    fit = minimize(loss, start[0], method="Nelder-Mead", options={"initial_simplex": start, "maxiter": 80})
-    spots, row, unfound = map(float, np.abs(fit.x))
-    return Weights(spots, row, -unfound)
+    start = np.array([0.5, 0.5, 7.0, 0.0]) + np.concatenate([np.zeros((1, 4)), np.diag([0.5, 0.5, 3.0, 1.0])])
+    fit = minimize(loss, start[0], method="Nelder-Mead", options={"initial_simplex": start, "maxiter": 150})
+    return weights_of(fit.x)
 
 
 ROWS_EXAMINED = 500
-"""Composed rows, of which those with one number are looked at."""
+"""Composed rows, of which those with one number are looked at, and as many pictures of one number."""
 
 
-def _case(pages: Composer, networks: Networks, number: int) -> tuple[list[Reading], NDArray[np.float32], int] | None:
+def _rows(pages: Composer, number: int) -> tuple[Page, Page]:
+    """A row as they are learned from, with what stands beside a number, and a picture of one number."""
+    random = np.random.default_rng([9, number])
+    picture, _ = pages.line(random, int(random.integers(1, 9)), LEVELS[number % len(LEVELS)], number % 2 == 0)
+    return pages.row(np.random.default_rng([4, number])), picture
+
+
+def _case(page: Page, networks: Networks) -> tuple[list[Reading], NDArray[np.float32], int] | None:
     """What a composed row may say by both networks, and which of these is right; None where it is no clear case."""
-    page = pages.row(np.random.default_rng([4, number]))
     digits = sorted(page.digits, key=lambda one: one.box[0] + one.box[2] / 2)
     if sum(not one.goes_on for one in digits) != 1 or any(one.visible < CLEARLY for one in digits):
         return None
