@@ -120,6 +120,7 @@ def _write_rows(rows: Run | None, folder: Path) -> dict[str, Any]:
     return {
         **{key: config[key] for key in ("recipe", "seed", "settings", "data", "hardware", "versions")},
         "training_seconds": config["seconds"],
+        "before": _before(rows),
         "read_whole": rows.history[-1]["val_whole"],
         **identity(path),
     }
@@ -366,9 +367,20 @@ def _card(run: Run, name: str) -> dict[str, Any]:
         "kind": "page",
         **{key: config[key] for key in ("recipe", "seed", "settings", "data", "hardware", "versions", "classes")},
         "training_seconds": config["seconds"],
+        "before": _before(run),
         "digits_found_and_right": run.accuracy,
         "exported": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def _before(run: Run) -> list[dict[str, Any]]:
+    """The runs that one was begun with, the first of them first, as far as their folders are here."""
+    start = run.config["settings"].get("start")
+    earlier = Run(Path(start)) if start else None
+    if earlier is None or not earlier.finished:
+        return []
+    known = {"out": start, "training_seconds": earlier.config["seconds"]}
+    return [*_before(earlier), {**{key: earlier.config[key] for key in ("recipe", "seed", "settings")}, **known}]
 
 
 def readme(card: dict[str, Any]) -> str:
@@ -413,7 +425,8 @@ def _learned_from(card: dict[str, Any]) -> str:
 
 def _duration(card: dict[str, Any]) -> str:
     hardware = card["hardware"]
-    return f"{card['training_seconds'] / 60:.0f} minutes on {hardware['cores']} cores, {hardware['processor']}"
+    minutes = " + ".join(f"{one['training_seconds'] / 60:.0f}" for one in (*card["before"], card))
+    return f"{minutes} minutes on {hardware['cores']} cores, {hardware['processor']}"
 
 
 def _size(file: dict[str, Any]) -> str:
@@ -421,12 +434,18 @@ def _size(file: dict[str, Any]) -> str:
 
 
 def _command(card: dict[str, Any], out: str) -> str:
-    """What trains a network again."""
+    """What trains a network again, and before it those that it was begun with."""
+    runs = [*card["before"], card | {"out": out}]
+    start = runs[0]["settings"].get("start")
+    first = f"    zeronine train {card['recipe']} --out {start}\n" if start else ""
+    return first + "".join(_training(one) for one in runs)
+
+
+def _training(card: dict[str, Any]) -> str:
     usual = json.loads(json.dumps(asdict((PAGE if card["recipe"] == PAGE.name else LINE).settings)))
-    other = {name: value for name, value in card["settings"].items() if value != usual[name]}
+    other = {name: value for name, value in card["settings"].items() if value not in (None, usual.get(name))}
     sets = "".join(f" --set {name}={value}" for name, value in other.items() if not isinstance(value, list))
-    before = f"    zeronine train {card['recipe']} --out {other['start']}\n" if other.get("start") else ""
-    return f"{before}    zeronine train {card['recipe']} --seed {card['seed']}{sets} --out {out}\n"
+    return f"    zeronine train {card['recipe']} --seed {card['seed']}{sets} --out {card['out']}\n"
 
 
 def _measured_table(rows: Sequence[dict[str, Any]]) -> str:
