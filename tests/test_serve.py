@@ -26,7 +26,7 @@ httpx = pytest.importorskip("httpx", reason="needs the extra dev")
 from zeronine import taught
 from zeronine.bench import serve as bench
 from zeronine.errors import ServiceError
-from zeronine.reader import MODELS, SHIPPED, Reader
+from zeronine.reader import MODELS, SHIPPED, SHIPPED_PAGE, Reader
 from zeronine.serve import Limits, Service, Settings, answers, app, reading
 from zeronine.serve.batches import Batches, Full, Task
 from zeronine.serve.buckets import Buckets
@@ -136,7 +136,7 @@ def test_a_page_is_answered_as_the_reader_answers(usual, reader):
     client, _ = usual
     expected = [number.as_dict() for number in reader.read(PAGE)]
     raw = client.post("/v1/read", content=PAGE)
-    assert raw.json() == {"image": None, "numbers": expected, "model": SHIPPED}
+    assert raw.json() == {"image": None, "numbers": expected, "model": SHIPPED_PAGE}
     answers.PageAnswer.model_validate(raw.json())
     form = client.post("/v1/read", files=files(PAGE, name="image"))
     assert form.json()["image"] == "0.png"

@@ -310,6 +310,16 @@ class Reader:
         return read_page(source, self.networks, rule, alternatives)
 
     @cached_property
+    def page_name(self) -> str:
+        """Name of the model that reads pages, which the digit model has no part in.
+
+        Raises:
+            ModelError: there is no such model for pages.
+        """
+        path, card = find(SHIPPED_PAGE if self._page is None else self._page)
+        return path.parent.name if card else path.name
+
+    @cached_property
     def networks(self) -> "Networks":
         """What reads a page: the network that finds digits, and the one that reads a row of them.
 

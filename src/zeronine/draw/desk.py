@@ -90,6 +90,11 @@ class Desk:
         return self._newest.version == self.version
 
     @property
+    def model_name(self) -> str:
+        """Of the model that reads what is drawn: numbers are read by the one for pages."""
+        return self.reader.page_name if self.mode is Mode.number else self.reader.name
+
+    @property
     def number(self) -> Number | None:
         """The one that a correction is for."""
         numbers = self.reading.numbers
@@ -266,7 +271,7 @@ class Desk:
         """Put a correction into the store and say so."""
         try:
             kept = self._store().add(
-                _png(pixels), truth=truth, reading=read, model=self.reader.name, confidence=confidence
+                _png(pixels), truth=truth, reading=read, model=self.model_name, confidence=confidence
             )
         except StoreError as error:
             self.message = str(error)

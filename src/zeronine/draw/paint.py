@@ -134,7 +134,7 @@ def _digit(surface: Surface, desk: Desk, places: Layout) -> None:
 
 
 def _took(desk: Desk) -> str:
-    return f"read in {1000 * desk.reading.seconds:.0f} ms by {desk.reader.name}"
+    return f"read in {1000 * desk.reading.seconds:.0f} ms by {desk.model_name}"
 
 
 def _chances(desk: Desk, prediction: Prediction | None) -> list[tuple[str, float]]:

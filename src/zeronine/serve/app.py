@@ -153,7 +153,7 @@ class Service:
                 source = await incoming.body()
             task = Task(source, reader)
             await self._done(self.pages, [task], self.limits.page_seconds)
-        return as_json({"image": name, "numbers": _one(task), "model": reader.name})
+        return as_json({"image": name, "numbers": _one(task), "model": reader.page_name})
 
     async def correct(self, request: Request) -> Response:
         """Keep a correction."""
