@@ -33,7 +33,7 @@ def network(text: str, doubt: float = 8.0) -> Networks:
     def find(pages: NDArray[np.float32]) -> NDArray[np.float32]:
         maps = np.zeros((1, 16, pages.shape[2] // 4, pages.shape[3] // 4), np.float32)
         maps[0, 0] = -12
-        if pages.shape[2] == 160:  # 128, and a margin on both sides
+        if pages.shape[2] == 160 and pages.shape[3] > 256:  # 128, and a margin on both sides; on its side it sees none
             for place, sign in enumerate(text):
                 column = 12 + 6 * place
                 maps[0, 0, 20, column] = doubt

@@ -253,8 +253,11 @@ def _upright(page: View, networks: Networks) -> tuple[View, list[Spot]]:
 BETTER = 1.15
 """How many times as much, and one clear digit more, a page turned by a right angle must show."""
 
-CLEAR, ENOUGH = 0.82, 3
-"""Mean probability of the likeliest digits from which a page is upright without doubt; digits that make a line."""
+CLEAR, ENOUGH = 0.9, 3
+"""Mean probability of the likeliest digits from which a page is upright without doubt; digits that make a line.
+
+Our own pages have 0.95 to 0.99 upright, 0.81 to 0.85 upside down; photographed numbers 0.94 to 0.99, and mostly below 0.9.
+"""
 
 
 def _looked(page: View, networks: Networks) -> tuple[View, list[Spot], float]:
