@@ -26,7 +26,8 @@ class Reading:
     Attributes:
         text: digits; may be empty.
         probability: 0..1, among all ways to read it.
-        spots: those that were taken, by their place in the line, one for each digit.
+        spots: those that were taken, by their place in the line, one for each digit; none where ``joint`` takes a text
+            from the row of which not all digits were found.
     """
 
     text: str

@@ -230,7 +230,7 @@ class Reader:
         self.name = "network"
         if model is None or isinstance(model, str | Path):
             path, self.card = find(SHIPPED if model is None else model)
-            self.name = path.parent.name if self.card else path.name
+            self.name = _name(path, self.card)
             model = OnnxNetwork(path, threads)
         self._network = model
         taken = self.card.get("input", {})
@@ -310,14 +310,18 @@ class Reader:
         return read_page(source, self.networks, rule, alternatives)
 
     @cached_property
+    def _page_model(self) -> tuple[Path, dict[str, Any]]:
+        """File and card of the model that reads pages."""
+        return find(SHIPPED_PAGE if self._page is None else self._page)
+
+    @property
     def page_name(self) -> str:
         """Name of the model that reads pages, which the digit model has no part in.
 
         Raises:
             ModelError: there is no such model for pages.
         """
-        path, card = find(SHIPPED_PAGE if self._page is None else self._page)
-        return path.parent.name if card else path.name
+        return _name(*self._page_model)
 
     @cached_property
     def networks(self) -> "Networks":
@@ -328,7 +332,7 @@ class Reader:
         """
         from zeronine.numbers import Calibration, Networks
 
-        path, card = find(SHIPPED_PAGE if self._page is None else self._page)
+        path, card = self._page_model
         finder, rows = PageNetwork(path), path.with_name(ROWS)
         if not rows.exists():
             raise ModelError(f"{rows} is missing, which reads the rows that {path.name} finds: export the model again")
@@ -489,6 +493,11 @@ def find(model: str | Path) -> tuple[Path, dict[str, Any]]:
     except ValueError as error:
         raise ModelError(f"{folder / 'card.json'} is damaged ({error}): export the model again") from error
     return folder / "model.onnx", card
+
+
+def _name(path: Path, card: Mapping[str, Any]) -> str:
+    """Of a model: its folder's, or its file's where that is all there is."""
+    return path.parent.name if card else path.name
 
 
 def _image_shape(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -53,6 +53,11 @@ class Page:
     digits: list[Placed]
 
     @property
+    def across(self) -> list[Placed]:
+        """The digits from left to right."""
+        return sorted(self.digits, key=lambda one: one.box[0] + one.box[2] / 2)
+
+    @property
     def ink(self) -> Grey:
         """What a network sees of it, see ``page.ink``."""
         return ink(self.grey)

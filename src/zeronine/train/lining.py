@@ -70,7 +70,7 @@ def row_of(page: Page, random: Random) -> tuple[Grey, NDArray[np.int64]]:
     ink = page.ink
     height, width = ink.shape
     left, top, right, bottom = 0.0, 0.0, float(width), float(height)
-    digits = sorted((one for one in page.digits if one.visible > READ), key=lambda one: one.box[0] + one.box[2] / 2)
+    digits = [one for one in page.across if one.visible > READ]
     if digits:
         tall = float(np.median([one.box[3] for one in digits]))
         above, below = random.uniform(0.0, 0.5, 2) * tall

@@ -299,7 +299,7 @@ def _rows(pages: Composer, number: int) -> tuple[Page, Page]:
 
 def _case(page: Page, networks: Networks) -> tuple[list[Reading], NDArray[np.float32], int] | None:
     """What a composed row may say by both networks, and which of these is right; None where it is no clear case."""
-    digits = sorted(page.digits, key=lambda one: one.box[0] + one.box[2] / 2)
+    digits = page.across
     if sum(not one.goes_on for one in digits) != 1 or any(one.visible < CLEARLY for one in digits):
         return None
     plane = page.ink
