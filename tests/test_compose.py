@@ -114,3 +114,14 @@ def test_numerals_repeat_digits_and_begin_small() -> None:
     assert all(1 <= len(text) <= 12 for text in digits)
     firsts = np.bincount([int(text[0]) for text in digits], minlength=10) / len(digits)
     assert firsts[1] > 0.15 > firsts[9]
+
+
+def test_strangers_write_with_their_own_digits(digits: Dataset) -> None:
+    blocks = np.zeros((1, 10, 32, 32), np.uint8)
+    blocks[:, :, 4:28, 8:24] = 255
+    strangers = Composer(digit_bytes(digits.train), digits.train.labels, blocks)
+    page, text = strangers.line(np.random.default_rng(2), 5, "easy", touching=False)
+    assert [str(placed.digit) for placed in page.digits] == list(text)
+    dark = page.grey < 0.7 * page.grey.max()
+    for left, top, wide, high in (placed.box for placed in page.digits):
+        assert dark[int(top) : int(top + high), int(left) : int(left + wide)].mean() > 0.75

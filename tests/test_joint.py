@@ -46,6 +46,17 @@ def test_each_digit_counts_for_itself() -> None:
     assert after / before == pytest.approx(np.exp(1.5))
 
 
+def test_whether_a_number_is_there_is_weighed_apart_from_how_long_it_is() -> None:
+    spots = [spot(0, 4, 0.6)]
+    plain, longer, fewer = (
+        {one.text: one.probability for one in joined(spots, saying("4", sure=0.6), weights, None, 99)[0]}
+        for weights in (EQUAL, replace(EQUAL, digit=1.5), replace(EQUAL, number=-2.0))
+    )
+    before = plain["4"] / plain[""]
+    assert longer["4"] / longer[""] == pytest.approx(before)
+    assert fewer["4"] / fewer[""] == pytest.approx(before * np.exp(-2.0))
+
+
 def test_a_rule_narrows_and_the_unruled_readings_are_kept() -> None:
     spots = [spot(0, 4), spot(30, 2), spot(60, 7, 0.2)]
     free, ruled = joined(spots, saying("42"), EQUAL, Pattern(r"\d{3}"), 3)

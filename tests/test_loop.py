@@ -295,8 +295,8 @@ def test_glyphs_are_drawn_from_a_folder_of_fonts(tmp_path: Path, monkeypatch: py
         (tmp_path / f"{name}.json").write_text(json.dumps({"name": name, "version": "1", "license": "its own"}))
     monkeypatch.setattr(glyphs, "PLACE", tmp_path / "glyphs.npz")
     glyphs.main(tmp_path)
-    monkeypatch.setattr(glyphs, "glyphs", glyphs.glyphs.__wrapped__)
-    drawn = glyphs.glyphs()
+    drawn, digits = glyphs.glyphs.__wrapped__(), glyphs.digits.__wrapped__()
+    assert digits.shape == (2, 10, 32, 32)
     assert drawn.shape == (2, len(glyphs.LETTERS + glyphs.SIGNS), 32, 32)  # one of the two alike is left out
     assert set(np.unique(drawn)) == {0, 255}
     assert drawn.reshape(-1, 32 * 32).any(axis=1).all()
@@ -305,7 +305,7 @@ def test_glyphs_are_drawn_from_a_folder_of_fonts(tmp_path: Path, monkeypatch: py
 
 def test_the_glyphs_that_are_shipped_are_named() -> None:
     named = [line for line in glyphs.PLACE.with_name("GLYPHS.md").read_text().splitlines() if line.startswith("| ")]
-    assert glyphs.glyphs().shape[0] == len(named) - 1  # less the heading
+    assert len(glyphs.glyphs()) == len(glyphs.digits()) == len(named) - 1  # less the heading
     assert all(line.endswith(("| OFL-1.1 |", "| Apache-2.0 |", "| MIT |")) for line in named[1:])
 
 

@@ -1,6 +1,7 @@
 """Training the page's network: it learns, it goes on where it was killed, it is refined, it is exported."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from zeronine.bench.train import Plan
 from zeronine.data import Dataset
 from zeronine.errors import DataError, ModelError, RecipeError, ZeronineError
 from zeronine.reader import MODELS, SHIPPED_PAGE
-from zeronine.train import describe, page_export
+from zeronine.train import describe, glyphs, page_export
 from zeronine.train.composed import Pieces, composer, train_composed, trained
 from zeronine.train.export import export, open_reader
 from zeronine.train.lines import LINE
@@ -86,7 +87,8 @@ def test_both_networks_make_a_model_folder(
     for name in ("PAGES", "LINES", "ROWS_EXAMINED", "EACH"):
         monkeypatch.setattr(page_export, name, 3)
     monkeypatch.setattr(page_export, "LENGTHS", (2,))
-    monkeypatch.setattr(page_export, "_splits", lambda run: (composer(digits.train), composer(digits.test)))
+    known, others = composer(digits.train), composer(digits.train, glyphs.digits())
+    monkeypatch.setattr(page_export, "_splits", lambda run: (known, others, composer(digits.test)))
     rows = train_composed(LINE, digits, out=tmp_path / "line", given=SMALL_ROWS)
     folder = export(run, tmp_path / "mine", rows.folder)
     card = json.loads((folder / "card.json").read_text())
@@ -100,6 +102,19 @@ def test_both_networks_make_a_model_folder(
         export(run, tmp_path / "other", run)
     shipped = export(run, tmp_path / "shipped")
     assert (shipped / "rows.onnx").read_bytes() == (MODELS / SHIPPED_PAGE / "rows.onnx").read_bytes()
+
+
+def test_lines_are_weighed_by_the_one_number_that_they_are_of_or_by_none(mnist: Dataset) -> None:
+    networks, pages = Reader().networks, composer(mnist.test)
+    page, text = pages.line(np.random.default_rng(1), 4, "easy", touching=False)
+    ((some, _, right),) = page_export._cases(page, networks)
+    assert some[right].text == text
+    ((some, _, right),) = page_export._cases(replace(page, digits=[]), networks)  # what is seen there is no digit then
+    assert some[right].text == ""
+    two = [replace(one, goes_on=one.goes_on and place != 1) for place, one in enumerate(page.digits)]
+    assert page_export._cases(replace(page, digits=two), networks) == []
+    faint = [replace(one, visible=0.5) for one in page.digits]
+    assert page_export._cases(replace(page, digits=faint), networks) == []
 
 
 def test_the_shipped_model_finds_most_digits_of_composed_pages(mnist: Dataset) -> None:

@@ -24,13 +24,16 @@ class Weights:
         spots: exponent of the probability that the digits found give a text.
         row: exponent of that which the row gives it.
         unfound: logarithm of the probability that a text is taken to have where not all of its digits were found.
-        digit: what each digit of a text adds to its logarithm: both networks rather miss a digit than invent one.
+        digit: what each digit of a text after its first adds to its logarithm: within a number both networks rather
+            miss a digit than invent one.
+        number: what a text adds to its logarithm for being one, where the other reading is that no number is there.
     """
 
     spots: float = 1.0
     row: float = 1.0
     unfound: float = -7.0
     digit: float = 0.0
+    number: float = 0.0
 
 
 LOOKED = 40
@@ -101,5 +104,6 @@ def scored(some: Sequence[Reading], chances: Chances, weights: Weights) -> NDArr
     return np.asarray(
         weights.spots * np.maximum(found, weights.unfound)
         + weights.row * np.maximum(row, UNSEEN)
-        + weights.digit * lengths
+        + weights.digit * (lengths - 1).clip(0)
+        + weights.number * (lengths > 0)
     )

@@ -65,7 +65,7 @@ class Page:
 
 @dataclass
 class Hand:
-    """How one line is written: of one writer, with one pen."""
+    """How one line is written: of one writer, with one pen; ``font`` is whose digits a stranger's are."""
 
     height: float
     slant: float
@@ -77,6 +77,7 @@ class Hand:
     unsteady: float
     drawn: float
     forms: dict[int, int] = field(default_factory=dict)
+    font: int | None = None
 
 
 def hand(random: Random, height: float) -> Hand:
@@ -106,10 +107,12 @@ class Composer:
     Args:
         images: digit images (N, 28, 28) as bytes.
         labels: (N,).
+        strangers: digits (hands, 10, h, w) as bytes, ink bright, that every hand writes instead; None for none.
     """
 
-    def __init__(self, images: Bytes, labels: NDArray[np.int64]) -> None:
+    def __init__(self, images: Bytes, labels: NDArray[np.int64], strangers: Bytes | None = None) -> None:
         self._images = images
+        self._strangers = strangers
         self._of = [np.flatnonzero(labels == digit) for digit in range(10)]
 
     def page(self, random: Random, size: tuple[int, int]) -> Page:
@@ -125,30 +128,32 @@ class Composer:
 
     def _written(self, size: tuple[int, int], random: Random) -> Page:
         """A page of that size, written and photographed."""
-        sheet = Sheet(size, random)
+        sheet, often = Sheet(size, random), _damaged(random)
         kind = random.random()
         if kind < 0.03:
-            return Page(_photographed(sheet, random), [])
+            return Page(_photographed(sheet, random, often), [])
         if kind < 0.08:
             _signs(sheet, random)
-            return Page(_photographed(sheet, random), [])
+            return Page(_photographed(sheet, random, often), [])
         tilt = float(np.deg2rad(random.normal(0, 4) if random.random() < 0.8 else random.normal(0, 12)))
         if random.random() < 0.4:  # one line, cut out
             height = float(random.uniform(0.3, 0.95)) * min(size[0], 75)
             row = (size[0] + height) / 2 + float(random.normal(0, 0.08)) * size[0]
-            self._line(sheet, hand(random, height), row, tilt, random, float(random.uniform(-0.3, 1.0)))
-            return Page(_photographed(sheet, random), sheet.digits)
+            self._line(
+                sheet, _any_pen(hand(random, height), random), row, tilt, random, float(random.uniform(-0.3, 1.0))
+            )
+            return Page(_photographed(sheet, random, often), sheet.digits)
         height = self._height(random)
         row = float(random.uniform(0.2, 1.3) * height)
         while row < size[0] + 0.4 * height:
-            writer = hand(random, height * float(np.exp(random.normal(0, 0.08))))
+            writer = _any_pen(hand(random, height * float(np.exp(random.normal(0, 0.08)))), random)
             self._line(sheet, writer, row, tilt, random, float(random.uniform(-1.5, 3.0)))
             row += float(random.uniform(1.15, 2.6)) * height
             if random.random() < 0.08:
                 break
             if random.random() < 0.15:
                 height = self._height(random)
-        return Page(_photographed(sheet, random), sheet.digits)
+        return Page(_photographed(sheet, random, often), sheet.digits)
 
     def line(self, random: Random, length: int, level: str, touching: bool) -> tuple[Page, str]:
         """A picture of one number of digit images, all of it on the picture, for measuring; and its text.
@@ -180,7 +185,7 @@ class Composer:
     def row(self, random: Random) -> Page:
         """A row of writing at random, as it is cut out of a page: most often one number, with what stands beside it."""
         height = float(random.uniform(22, 60))
-        writer = hand(random, height)
+        writer, often = _any_pen(hand(random, height), random), _damaged(random)
         if random.random() < 0.25:  # what touches is where a row read at once is of most use
             writer.gap = float(random.uniform(-0.14, 0.02))
         kind, text = random.random(), numeral(random)
@@ -189,7 +194,7 @@ class Composer:
         sheet = Sheet(size, random)
         if random.random() < 0.04:
             _signs(sheet, random)
-            return Page(_photographed(sheet, random), [])
+            return Page(_photographed(sheet, random, often), [])
         tilt = float(np.deg2rad(random.normal(0, 2.5)))
         middle = (size[0] + height) / 2 + float(random.normal(0, 0.06)) * size[0]
         if random.random() < 0.15:  # what stands in the row above or below is cut off
@@ -210,7 +215,7 @@ class Composer:
             sheet.rule(middle + height * float(random.uniform(0, 0.3)), tilt, random)
         if random.random() < 0.5:
             sheet.bend(float(random.uniform(0.01, 0.06)) * height, 0.5 * height, random)
-        return Page(_photographed(sheet, random), sheet.digits)
+        return Page(_photographed(sheet, random, often), sheet.digits)
 
     def _beside(self, sheet: "Sheet", place: "Cursor", random: Random, numbers: bool = True) -> None:
         """A word, a flourish or, if wanted, another number in a row."""
@@ -300,6 +305,10 @@ class Composer:
 
     def _digit(self, digit: int, writer: Hand, random: Random) -> Bytes:
         """The ink of a digit, cut to its box, HEIGHT pixels high, by the hand that writes."""
+        if self._strangers is not None:
+            if writer.font is None:
+                writer.font = int(random.integers(len(self._strangers)))
+            return _repenned(self._strangers[writer.font, digit], writer, random)
         if random.random() < writer.drawn:
             forms = FORMS[digit] + JOINED_UP.get(digit, ()) * 2
             index = writer.forms.setdefault(digit, int(random.integers(len(forms))))
@@ -325,16 +334,37 @@ JOINED_UP: dict[int, tuple[str, ...]] = {
         "0,85 90,0 ^ 45,100",
         "0,60 75,0 ^ 25,100",
         "0,45 80,0 ^ 10,100",
+        "0,65 50,35 80,8 70,0 55,15 40,60 25,100",
+        "10,55 55,30 85,5 70,0 50,30 25,100",
+        "0,50 40,40 70,15 65,0 45,20 20,100",
+        "5,70 60,25 70,5 50,2 45,40 40,100",
+        "0,45 35,35 75,10 60,0 40,20 40,60 55,100",
+        "0,75 55,40 80,12 72,0 50,12 30,60 25,95 50,98",
+        "10,60 60,35 70,12 50,0 25,15 30,60 40,100",
+        "0,85 40,60 75,15 65,0 45,25 15,100",
     ),
     2: (
         "70,45 35,50 15,20 50,0 80,20 60,65 20,100 0,90 20,75 60,95 100,95",
         "55,45 20,40 20,5 60,0 80,25 55,70 20,100 10,85 40,80 95,98",
         "45,40 30,20 50,0 65,20 50,60 20,100 5,85 35,85 90,90",
         "50,55 10,35 25,0 75,5 85,35 50,75 10,95 25,80 60,100 100,80",
+        "15,70 5,35 35,0 80,10 85,50 45,90 10,95 15,75 50,85 100,100",
+        "30,75 5,45 20,5 65,0 90,35 60,80 20,100 5,85 30,75 95,95",
+        "45,85 10,60 10,20 50,0 85,20 75,65 35,95 20,85 45,80 100,100",
+        "50,45 20,40 15,10 55,0 75,20 60,60 15,95 ^ 40,85 90,100",
+        "60,40 25,45 20,10 60,0 75,25 55,70 30,100 95,95",
+        "40,30 15,30 15,5 50,0 60,20 40,70 5,95 20,75 50,90 100,90",
+        "60,70 20,60 10,20 50,0 80,20 60,70 40,100 60,95 100,100",
     ),
     4: (
         "35,0 30,60 ^ 30,55 70,50 70,100",
         "45,0 15,60 ^ 15,55 60,45 60,100",
+        "25,0 15,55 ^ 15,55 45,40 70,50 65,100",
+        "20,0 5,60 40,45 60,45 ^ 55,100",
+        "30,0 10,60 55,45 / 60,40 50,100",
+        "40,0 0,50 45,50 / 50,45 45,100",
+        "15,0 10,55 ^ 30,40 60,40 65,100",
+        "30,0 5,55 30,50 50,40 55,55 50,100",
     ),
     5: (
         "0,70 15,95 35,90 40,50 40,5 ^ 100,0",
@@ -342,6 +372,14 @@ JOINED_UP: dict[int, tuple[str, ...]] = {
         "0,60 20,90 30,60 40,10 ^ 95,0",
         "30,10 30,50 50,60 40,95 5,90 / 30,10 100,0",
         "95,0 40,5 25,30 60,50 75,75 40,98 0,85",
+        "0,55 12,100 ^ 50,5 ^ 100,0",
+        "0,70 15,100 30,85 50,5 ^ 100,5",
+        "5,60 10,95 25,90 45,10 ^ 95,8",
+        "0,80 20,100 40,60 45,8 ^ 90,0",
+        "0,60 8,90 20,98 35,60 40,5 65,0 100,5",
+        "10,40 20,100 ^ 60,15 ^ 100,5",
+        "0,50 15,95 ^ 40,0 ^ 80,5",
+        "0,90 30,95 40,50 35,5 ^ 85,10",
     ),
     6: (
         "45,0 15,45 10,80 50,100 85,75 55,50 15,70 / 0,40 35,55",
@@ -351,6 +389,19 @@ JOINED_UP: dict[int, tuple[str, ...]] = {
         "30,20 50,10 45,60 40,100 / 10,55 95,50",
         "20,15 50,5 55,15 45,60 50,100 / 15,60 90,55",
         "0,20 30,5 75,0 60,40 45,100 / 15,60 100,50",
+        "10,25 30,5 50,5 45,50 40,100 / 5,50 95,45",
+        "20,20 45,0 50,20 45,100 / 0,50 100,45",
+        "25,10 50,5 45,70 55,100 / 10,45 90,40",
+        "5,30 25,10 45,15 55,0 45,100 / 15,55 95,50",
+        "30,10 55,5 45,100 / 0,58 100,52",
+        "0,10 20,0 80,5 ^ 60,40 30,80 15,100 / 10,55 85,45",
+    ),
+    8: (
+        "20,0 15,100 / 20,2 70,10 65,40 20,45 80,55 75,90 15,100",
+        "30,5 20,50 20,100 80,90 75,55 25,50 70,35 65,5 30,5",
+        "45,45 80,15 55,0 25,25 30,60 75,75 60,100 15,90 30,60 60,45",
+        "40,50 75,20 55,0 25,20 20,80 50,100 85,75 60,50 25,60",
+        "20,5 15,95 60,100 80,75 55,50 20,50 60,40 65,10 20,5",
     ),
     9: (
         "25,100 45,5 80,0 90,25 60,48 40,40",
@@ -502,6 +553,9 @@ def numeral(random: Random) -> str:
         digits = digits[:at] + digits[at] * 2 + digits[at + 2 :]
     if random.random() < 0.4:  # amounts begin with a small digit more often than with a large one
         digits = str(random.choice(np.arange(1, 10), p=BENFORD)) + digits[1:]
+    if random.random() < 0.06:  # strokes side by side
+        ones = min(int(random.integers(1, 4)), length)
+        digits = "1" * ones + digits[ones:]
     kind = random.random()
     if kind < 0.3 and length > 3:
         point = str(random.choice([".", ".", ",", "'"]))
@@ -511,7 +565,7 @@ def numeral(random: Random) -> str:
         at = int(random.integers(1, length))
         digits = digits[:at] + str(random.choice(list(".,-/:"), p=[0.35, 0.35, 0.2, 0.04, 0.06])) + digits[at:]
     if random.random() < 0.4:
-        digits += str(random.choice(["=", ".-", ",-", "-", ".", ",", ".=", "--"]))
+        digits += str(random.choice(["=", ".-", ",-", "-", ".", ",", ".=", "--", ":", "==", "'"]))
     if random.random() < 0.1:
         digits = str(random.choice(list("$#-+=*"))) + digits
     return digits
@@ -597,16 +651,21 @@ def _sign(sheet: Sheet, place: Cursor, sign: str, random: Random) -> None:
                 lines = [[(0.08, -float(random.uniform(0.05, 0.3))), (0.08 + 3 * jitter[2], 0.05 + jitter[3])]]
         case ",":
             lines, wide = [[(0.1, -0.06), (0.1 + jitter[0], 0.05), (0.0 + jitter[1], 0.2 + jitter[2])]], 0.14
+            if random.random() < 0.3:  # as long as a small digit
+                lines = [[(2.5 * x, 2.5 * y - float(random.uniform(0, 0.2))) for x, y in lines[0]]]
         case "'":
             lines, wide = [[(0.1, -1.0), (0.05 + jitter[0], -0.75 + jitter[1])]], 0.14
         case "-":
             wide *= float(random.uniform(1, 4)) if random.random() < 0.2 else 1.0
-            rise = float(random.uniform(-0.2, 0.7)) * min(wide, 0.8) if random.random() < 0.2 else 2 * jitter[1]
+            rise = float(random.uniform(-0.2, 1.3)) * min(wide, 0.6) if random.random() < 0.3 else 2 * jitter[1]
             lines = [[(0, -0.4 + jitter[0]), (wide, -0.4 - rise)]]
         case "=":
-            wide *= float(random.uniform(1.0, 2.2))
-            rise = float(random.uniform(-0.1, 0.4)) * wide if random.random() < 0.3 else 0.0
-            lines = [[(0, y + jitter[0]), (wide, y + 2 * jitter[1] - rise)] for y in (-0.3, -0.55)]
+            wide *= float(random.uniform(0.5, 2.2))
+            rise = float(random.uniform(-0.1, 0.6)) * wide if random.random() < 0.4 else 0.0
+            apart = float(random.uniform(0.15, 0.3))
+            lines = [[(0, y + jitter[0]), (wide, y + 2 * jitter[1] - rise)] for y in (-0.3 - apart, -0.3)]
+            if random.random() < 0.25:  # without lifting the pen
+                lines = [lines[0] + lines[1]]
         case "/":
             wide = 0.6
             lines = [[(0.0, 0.25), (wide, -1.25 + jitter[0])]]
@@ -879,8 +938,8 @@ def _ruled(size: tuple[int, int], random: Random, squared: bool) -> Grey:
     return lines
 
 
-def _photographed(sheet: Sheet, random: Random) -> Grey:
-    """The sheet as a camera or a scanner gives it: uneven pen and light, blur, coarse pixels, noise, JPEG."""
+def _photographed(sheet: Sheet, random: Random, often: float = 0.35) -> Grey:
+    """The sheet as a camera or a scanner gives it: uneven pen, light; so often each of blur, pixels, noise, JPEG."""
     size, written = sheet.size, sheet.written
     if random.random() < 0.3:  # a pen that fails here and there
         grain = (max(2, size[0] // 6), max(2, size[1] // 6))
@@ -890,9 +949,21 @@ def _photographed(sheet: Sheet, random: Random) -> Grey:
     if random.random() < 0.3:
         grey = grey * _shade(size, random)
     for damage in (_blurred, _coarse, _noisy, _compressed):
-        if random.random() < 0.35:
+        if random.random() < often:
             grey = damage(grey, random)
     return np.asarray(grey.clip(0, 1), np.float32)
+
+
+def _damaged(random: Random) -> float:
+    """How often a picture is damaged in each way: most scanners are good ones."""
+    return 0.1 if random.random() < 0.6 else 0.35
+
+
+def _any_pen(writer: Hand, random: Random) -> Hand:
+    """A hand with a clear pen, half of the time."""
+    if random.random() < 0.5:
+        writer.tone = float(random.uniform(0.6, 1.0))
+    return writer
 
 
 def _shade(size: tuple[int, int], random: Random) -> Grey:

@@ -309,6 +309,6 @@ A fresh one: one that is forked hangs where OpenCV or PyTorch have threads alrea
 """
 
 
-def composer(split: Split) -> Composer:
-    """What makes pages of a split's images."""
-    return Composer(digit_bytes(split), split.labels)
+def composer(split: Split, strangers: NDArray[np.uint8] | None = None) -> Composer:
+    """What makes pages of a split's images, or of the digits of other hands; see ``Composer``."""
+    return Composer(digit_bytes(split), split.labels, strangers)

@@ -1,4 +1,4 @@
-"""Letters and signs in many hands: pictures of the glyphs of handwriting fonts. Knows fonts; knows nothing of training.
+"""Letters, signs and digits of handwriting fonts, as pictures. Knows fonts; knows nothing of training.
 
 ``glyphs.npz`` beside this file holds them, ``GLYPHS.md`` names the fonts, their authors and their licences. Made by
 
@@ -10,6 +10,7 @@ under the name ``NAME.json``. Fonts whose glyphs are all like those of one befor
 
 import json
 import sys
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -37,8 +38,18 @@ PLACE = Path(__file__).with_name("glyphs.npz")
 @cache
 def glyphs() -> NDArray[np.uint8]:
     """Glyphs (fonts, letters and signs, 32, 32), 0 or 255, white on black, in the order of LETTERS + SIGNS."""
+    return _stored("bits")
+
+
+@cache
+def digits() -> NDArray[np.uint8]:
+    """Digits (fonts, 10, 32, 32) in the same way: hands that no network has learned from, to calibrate with."""
+    return _stored("digits")
+
+
+def _stored(name: str) -> NDArray[np.uint8]:
     with np.load(PLACE) as arrays:
-        bits = np.unpackbits(arrays["bits"], axis=-1)
+        bits = np.unpackbits(arrays[name], axis=-1)
     pixels: NDArray[np.uint8] = bits * np.uint8(255)
     return pixels
 
@@ -46,6 +57,7 @@ def glyphs() -> NDArray[np.uint8]:
 def main(folder: Path) -> None:
     """Write ``glyphs.npz`` and ``GLYPHS.md`` from a folder of font files."""
     kept: dict[str, NDArray[np.uint8]] = {}
+    numerals: dict[str, NDArray[np.uint8]] = {}
     unit: list[NDArray[np.float32]] = []
     for path in sorted(folder.glob("*.woff2")):
         drawn = np.stack([_glyph(path, letter) for letter in LETTERS + SIGNS])
@@ -53,19 +65,24 @@ def main(folder: Path) -> None:
         flat /= np.linalg.norm(flat, axis=1, keepdims=True) + 1e-6
         if all((flat * other).sum(axis=1).mean() < ALIKE for other in unit):
             kept[path.stem] = drawn
+            numerals[path.stem] = np.stack([_glyph(path, digit) for digit in "0123456789"])
             unit.append(flat)
     chosen = sorted(kept)[:: -(-len(kept) // MOST)]
     with replaced(PLACE) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, bits=np.packbits(np.stack([kept[name] for name in chosen]) > 60, axis=-1))
+        np.savez_compressed(file, bits=_packed(kept, chosen), digits=_packed(numerals, chosen))
     lines = [_credit(json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))) for name in chosen]
-    text = "# Fonts\n\n`glyphs.npz` holds pictures of letters and signs in these fonts; see `glyphs.py`.\n\n"
+    text = "# Fonts\n\n`glyphs.npz` holds pictures of letters, signs and digits in these fonts; see `glyphs.py`.\n\n"
     text += "| font | version | licence |\n|---|---|---|\n" + "\n".join(lines) + "\n"
     with replaced(PLACE.with_name("GLYPHS.md")) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
+def _packed(drawn: Mapping[str, NDArray[np.uint8]], fonts: Sequence[str]) -> NDArray[np.uint8]:
+    return np.packbits(np.stack([drawn[name] for name in fonts]) > 60, axis=-1)
+
+
 def _credit(package: dict[str, str]) -> str:
-    return f"| {package['name']} | {package['version']} | {package['license']} |"
+    return f"| {package['name'].removeprefix('@fontsource/')} | {package['version']} | {package['license']} |"
 
 
 def _glyph(path: Path, letter: str) -> NDArray[np.uint8]:

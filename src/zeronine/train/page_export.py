@@ -23,8 +23,9 @@ from zeronine.files import identity
 from zeronine.joint import Weights, candidates, scored
 from zeronine.lattice import Reading
 from zeronine.numbers import Calibration, Networks, found, read_page, row_chances
-from zeronine.page import ROW, Grey, Maps, Spot, cut_row, ink, lines
+from zeronine.page import ROW, Grey, Line, Maps, Spot, cut_row, ink, lines
 from zeronine.reader import MODELS, ROWS, SHIPPED_PAGE, Reader
+from zeronine.train import glyphs
 from zeronine.train.compose import LEVELS, Composer, Page, Placed
 from zeronine.train.composed import composer, trained
 from zeronine.train.lines import LINE
@@ -72,7 +73,7 @@ def export_pages(run: Run, out: Path, rows: Run | None = None) -> Path:
                 f"{one.folder} is a run of {one.config['recipe']}, not of {kind}: "
                 " zeronine export PAGE-RUN --rows LINE-RUN"
             )
-    validation, test = _splits(run)
+    validation, strangers, test = _splits(run)
     out.parent.mkdir(parents=True, exist_ok=True)
     unfinished = out.with_name(f".{out.name}.part")
     shutil.rmtree(unfinished, ignore_errors=True)
@@ -86,7 +87,7 @@ def export_pages(run: Run, out: Path, rows: Run | None = None) -> Path:
         card["parity"] = _parity(trained(PAGE, run), networks.find, PARITY, ((16, 16), (64, 208), (320, 240)))
         if rows is not None:
             card["rows"]["parity"] = _parity(_Answering(rows), networks.rows, ROW_PARITY, ((ROW, 16), (ROW, 400)))
-        calibration = calibrated(validation, networks)
+        calibration = calibrated(validation, strangers, networks)
         card["calibration"] = asdict(calibration)
         card["measured"] = measured(test, replace(networks, calibration=calibration))
         _write(unfinished, card)
@@ -144,14 +145,15 @@ class _Answering(torch.nn.Module):
         return answers
 
 
-def _splits(run: Run) -> tuple[Composer, Composer]:
-    """What makes pages to calibrate with, and to measure on."""
+def _splits(run: Run) -> tuple[Composer, Composer, Composer]:
+    """What makes pages to calibrate with, in hands that are known and in others, and to measure on."""
     config = run.config
     dataset = datasets.load(config["data"]["name"])
     if dataset.sha256 != config["data"]["sha256"]:
         raise DataError(f"{dataset.name} has changed since {run.folder} was trained: put it back, or train again")
     _, validation = dataset.holdout(config["settings"]["validation"], seed=0)
-    return composer(validation), composer(dataset.test if len(dataset.test) else validation)
+    measured = dataset.test if len(dataset.test) else validation
+    return composer(validation), composer(validation, glyphs.digits()), composer(measured)
 
 
 def _write(folder: Path, card: dict[str, Any]) -> None:
@@ -174,17 +176,18 @@ def _parity(
     return {"largest_difference": float(f"{largest:.1e}")}
 
 
-def calibrated(pages: Composer, networks: Networks) -> Calibration:
+def calibrated(pages: Composer, strangers: Composer, networks: Networks) -> Calibration:
     """How a network's probabilities become confidence, fitted on composed pages.
 
     Args:
         pages: makes them; of images that the network has not learned from.
+        strangers: likewise, in hands that it has not learned from: what it misses of these tells how far to trust it.
         networks: what finds and reads; their own calibration is left out.
     """
     networks = replace(networks, calibration=Calibration())
     rows = _examined(pages, networks)
     known = Calibration(_presence(rows), _exponent(rows))
-    known = replace(known, row=_weights(pages, replace(networks, calibration=known)))
+    known = replace(known, row=_weights(strangers, replace(networks, calibration=known)))
     return replace(known, confidence=_confidence(pages, replace(networks, calibration=known)))
 
 
@@ -264,14 +267,14 @@ def _exponent(rows: Sequence[Examined]) -> float:
 
 
 def _weights(pages: Composer, networks: Networks) -> Weights:
-    """How much the digits found, the row and their number count, by the log likelihood of what composed rows say."""
+    """How much the digits found, the row and their number count, by the log likelihood of what composed lines say."""
     examined = [page for number in range(ROWS_EXAMINED) for page in _rows(pages, number)]
-    cases = [case for page in examined if (case := _case(page, networks))]
+    cases = [case for page in examined for case in _cases(page, networks)]
     if not cases:
         return Weights()
 
     def weights_of(values: NDArray[np.float64]) -> Weights:
-        return Weights(abs(values[0]), abs(values[1]), -abs(values[2]), float(values[3]))
+        return Weights(abs(values[0]), abs(values[1]), -abs(values[2]), float(values[3]), float(values[4]))
 
     def loss(values: NDArray[np.float64]) -> float:
         weights = weights_of(values)
@@ -281,13 +284,14 @@ def _weights(pages: Composer, networks: Networks) -> Weights:
             total += float(np.logaddexp.reduce(scores) - scores[right])
         return total / len(cases)
 
-    start = np.array([0.5, 0.5, 7.0, 0.0]) + np.concatenate([np.zeros((1, 4)), np.diag([0.5, 0.5, 3.0, 1.0])])
-    fit = minimize(loss, start[0], method="Nelder-Mead", options={"initial_simplex": start, "maxiter": 150})
+    start, steps = np.array([0.5, 0.5, 7.0, 0.0, 0.0]), np.diag([0.5, 0.5, 3.0, 1.0, 1.0])
+    simplex = np.concatenate([start[None], start + steps])
+    fit = minimize(loss, start, method="Nelder-Mead", options={"initial_simplex": simplex, "maxiter": 250})
     return weights_of(fit.x)
 
 
 ROWS_EXAMINED = 500
-"""Composed rows, of which those with one number are looked at, and as many pictures of one number."""
+"""Composed rows that are looked at, and as many pictures of one number."""
 
 
 def _rows(pages: Composer, number: int) -> tuple[Page, Page]:
@@ -297,21 +301,42 @@ def _rows(pages: Composer, number: int) -> tuple[Page, Page]:
     return pages.row(np.random.default_rng([4, number])), picture
 
 
-def _case(page: Page, networks: Networks) -> tuple[list[Reading], NDArray[np.float32], int] | None:
-    """What a composed row may say by both networks, and which of these is right; None where it is no clear case."""
-    digits = page.across
-    if sum(not one.goes_on for one in digits) != 1 or any(one.visible < CLEARLY for one in digits):
-        return None
+Case = tuple[list[Reading], NDArray[np.float32], int]
+"""What a line may say, the places along its row, and which of the readings is right."""
+
+
+def _cases(page: Page, networks: Networks) -> list[Case]:
+    """The lines that are found on a composed page: of one number each, or of none."""
     plane = page.ink
     seen = found(plane, networks)
-    beside = [line for line in lines(seen) if any(_on(spot, one) for spot in line.spots for one in digits)]
-    if len(beside) != 1:
-        return None
-    chances = row_chances(cut_row(plane, beside[0], seen), networks.rows)
-    some = candidates(beside[0].spots, chances, None)
-    text = "".join(str(one.digit) for one in digits)
-    right = [index for index, one in enumerate(some) if one.text == text]
-    return (some, chances, right[0]) if right else None
+    beside = lines(seen)
+    held = [[number for number in _numbers(page) if _shares(line, number)] for line in beside]
+    cases = []
+    for line, numbers in zip(beside, held, strict=True):
+        if len(numbers) > 1 or any(one.visible < CLEARLY for number in numbers for one in number):
+            continue  # no clear case, nor is a number that several lines have a part of
+        if numbers and sum(numbers[0] in others for others in held) > 1:
+            continue
+        chances = row_chances(cut_row(plane, line, seen), networks.rows)
+        some = candidates(line.spots, chances, None)
+        text = "".join(str(one.digit) for one in numbers[0]) if numbers else ""
+        cases += [(some, chances, index) for index, one in enumerate(some) if one.text == text]
+    return cases
+
+
+def _numbers(page: Page) -> list[list[Placed]]:
+    """The digits of each number on a page."""
+    numbers: list[list[Placed]] = [[]]
+    for one in page.digits:
+        numbers[-1].append(one)
+        if not one.goes_on:
+            numbers.append([])
+    return [number for number in numbers if number]
+
+
+def _shares(line: Line, number: Sequence[Placed]) -> bool:
+    """Whether a line has a spot of a number."""
+    return any(_on(spot, one) for spot in line.spots for one in number)
 
 
 CLEARLY = 0.9
