@@ -1,6 +1,6 @@
 """Draws the pages and the form beside this file: digits of our own strokes, on papers that users have.
 
-Run it to make them again: python docs/read/make.py
+Run it to make them again: python docs/read/make.py. The texts stay; the hands are those that ``compose`` knows then.
 """
 
 from pathlib import Path

@@ -31,6 +31,7 @@ from zeronine.train.composed import composer, trained
 from zeronine.train.lines import LINE
 from zeronine.train.pages import PAGE
 from zeronine.train.run import Run
+from zeronine.train.synthesis import Random
 from zeronine.train.write_onnx import write_onnx
 
 PARITY, ROW_PARITY = 0.02, 0.005
@@ -199,11 +200,15 @@ def _examined(pages: Composer, networks: Networks) -> list[Examined]:
     """Spots of composed pages with the truth."""
     rows: list[Examined] = []
     for number in range(PAGES):
-        random = np.random.default_rng([1, number])
-        page = pages.page(random, (int(random.integers(60, 300)), int(random.integers(120, 400))))
+        page = _any_page(pages, np.random.default_rng([1, number]))
         spots = found(ink(page.grey), networks)
         rows += [(spot, truth) for spot, truth in zip(spots, truths(spots, page), strict=True) if truth is not None]
     return rows
+
+
+def _any_page(pages: Composer, random: Random) -> Page:
+    """A page, or a piece of one, of any size."""
+    return pages.page(random, (int(random.integers(60, 300)), int(random.integers(120, 400))))
 
 
 def truths(spots: Sequence[Spot], page: Page) -> list[int | None]:
@@ -268,7 +273,7 @@ def _exponent(rows: Sequence[Examined]) -> float:
 
 def _weights(pages: Composer, networks: Networks) -> Weights:
     """How much the digits found, the row and their number count, by the log likelihood of what composed lines say."""
-    examined = [page for number in range(ROWS_EXAMINED) for page in _rows(pages, number)]
+    examined = [page for number in range(EXAMINED) for page in _both(pages, number)]
     cases = [case for page in examined for case in _cases(page, networks)]
     if not cases:
         return Weights()
@@ -290,15 +295,15 @@ def _weights(pages: Composer, networks: Networks) -> Weights:
     return weights_of(fit.x)
 
 
-ROWS_EXAMINED = 500
-"""Composed rows that are looked at, and as many pictures of one number."""
+EXAMINED = 400
+"""Composed pages whose lines are looked at, and as many pictures of one number."""
 
 
-def _rows(pages: Composer, number: int) -> tuple[Page, Page]:
-    """A row as they are learned from, with what stands beside a number, and a picture of one number."""
+def _both(pages: Composer, number: int) -> tuple[Page, Page]:
+    """A page with what stands beside numbers, and a picture of one number."""
     random = np.random.default_rng([9, number])
     picture, _ = pages.line(random, int(random.integers(1, 9)), LEVELS[number % len(LEVELS)], number % 2 == 0)
-    return pages.row(np.random.default_rng([4, number])), picture
+    return _any_page(pages, np.random.default_rng([4, number])), picture
 
 
 Case = tuple[list[Reading], NDArray[np.float32], int]
