@@ -139,9 +139,8 @@ class Composer:
         if random.random() < 0.4:  # one line, cut out
             height = float(random.uniform(0.3, 0.95)) * min(size[0], 75)
             row = (size[0] + height) / 2 + float(random.normal(0, 0.08)) * size[0]
-            self._line(
-                sheet, _any_pen(hand(random, height), random), row, tilt, random, float(random.uniform(-0.3, 1.0))
-            )
+            writer = _any_pen(hand(random, height), random)
+            self._line(sheet, writer, row, tilt, random, float(random.uniform(-0.3, 1.0)))
             return Page(_photographed(sheet, random, often), sheet.digits)
         height = self._height(random)
         row = float(random.uniform(0.2, 1.3) * height)
