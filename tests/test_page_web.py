@@ -515,6 +515,7 @@ def test_the_token_is_asked_for_once(visit: Callable[..., Any], tmp_path: Path) 
         playwright.expect(page.locator("#ask")).to_be_hidden()  # it does not ask at every stroke
         page.get_by_role("alert").get_by_role("button").click()
         playwright.expect(page.locator("#ask")).to_be_visible()
+        page.context.close()  # while there is a service that it may still ask
 
 
 def test_it_goes_on_when_a_service_that_ended_is_there_again(visit: Callable[..., Any], tmp_path: Path) -> None:
