@@ -84,7 +84,7 @@ def test_what_recipes_for_pages_are_not_for_is_said(name: str) -> None:
 def test_both_networks_make_a_model_folder(
     run: Path, digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("PAGES", "LINES", "EXAMINED", "EACH"):
+    for name in ("PAGES", "LINES", "WEIGHED", "EACH"):
         monkeypatch.setattr(page_export, name, 3)
     monkeypatch.setattr(page_export, "LENGTHS", (2,))
     known, others = composer(digits.train), composer(digits.train, glyphs.digits())

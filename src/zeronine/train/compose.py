@@ -97,6 +97,14 @@ def hand(random: Random, height: float) -> Hand:
     )
 
 
+def _any_hand(random: Random, height: float) -> Hand:
+    """Likewise, half of the time with a clear pen: to learn from."""
+    writer = hand(random, height)
+    if random.random() < 0.5:
+        writer.tone = float(random.uniform(0.6, 1.0))
+    return writer
+
+
 LEVELS = ("easy", "medium", "hard")
 """Of pictures for measuring: clean paper and a clear pen; ruled paper and a poor camera; anything."""
 
@@ -130,29 +138,31 @@ class Composer:
         """A page of that size, written and photographed."""
         sheet, often = Sheet(size, random), _damaged(random)
         kind = random.random()
-        if kind < 0.03:
-            return Page(_photographed(sheet, random, often), [])
-        if kind < 0.08:
+        if 0.03 <= kind < 0.08:
             _signs(sheet, random)
-            return Page(_photographed(sheet, random, often), [])
+        elif kind >= 0.08:
+            self._write(sheet, random)
+        return Page(_photographed(sheet, random, often), sheet.digits)
+
+    def _write(self, sheet: "Sheet", random: Random) -> None:
+        """Lines of writing: one across the middle, or as many as there is room for."""
+        size = sheet.size
         tilt = float(np.deg2rad(random.normal(0, 4) if random.random() < 0.8 else random.normal(0, 12)))
         if random.random() < 0.4:  # one line, cut out
             height = float(random.uniform(0.3, 0.95)) * min(size[0], 75)
             row = (size[0] + height) / 2 + float(random.normal(0, 0.08)) * size[0]
-            writer = _any_pen(hand(random, height), random)
-            self._line(sheet, writer, row, tilt, random, float(random.uniform(-0.3, 1.0)))
-            return Page(_photographed(sheet, random, often), sheet.digits)
+            self._line(sheet, _any_hand(random, height), row, tilt, random, float(random.uniform(-0.3, 1.0)))
+            return
         height = self._height(random)
         row = float(random.uniform(0.2, 1.3) * height)
         while row < size[0] + 0.4 * height:
-            writer = _any_pen(hand(random, height * float(np.exp(random.normal(0, 0.08)))), random)
+            writer = _any_hand(random, height * float(np.exp(random.normal(0, 0.08))))
             self._line(sheet, writer, row, tilt, random, float(random.uniform(-1.5, 3.0)))
             row += float(random.uniform(1.15, 2.6)) * height
             if random.random() < 0.08:
                 break
             if random.random() < 0.15:
                 height = self._height(random)
-        return Page(_photographed(sheet, random, often), sheet.digits)
 
     def line(self, random: Random, length: int, level: str, touching: bool) -> tuple[Page, str]:
         """A picture of one number of digit images, all of it on the picture, for measuring; and its text.
@@ -184,7 +194,7 @@ class Composer:
     def row(self, random: Random) -> Page:
         """A row of writing at random, as it is cut out of a page: most often one number, with what stands beside it."""
         height = float(random.uniform(22, 60))
-        writer, often = _any_pen(hand(random, height), random), _damaged(random)
+        writer, often = _any_hand(random, height), _damaged(random)
         if random.random() < 0.25:  # what touches is where a row read at once is of most use
             writer.gap = float(random.uniform(-0.14, 0.02))
         kind, text = random.random(), numeral(random)
@@ -971,13 +981,6 @@ def _photographed(sheet: Sheet, random: Random, often: float = 0.35) -> Grey:
 def _damaged(random: Random) -> float:
     """How often a picture is damaged in each way: most scanners are good ones."""
     return 0.1 if random.random() < 0.6 else 0.35
-
-
-def _any_pen(writer: Hand, random: Random) -> Hand:
-    """A hand with a clear pen, half of the time."""
-    if random.random() < 0.5:
-        writer.tone = float(random.uniform(0.6, 1.0))
-    return writer
 
 
 def _shade(size: tuple[int, int], random: Random) -> Grey:

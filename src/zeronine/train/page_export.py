@@ -273,7 +273,7 @@ def _exponent(rows: Sequence[Examined]) -> float:
 
 def _weights(pages: Composer, networks: Networks) -> Weights:
     """How much the digits found, the row and their number count, by the log likelihood of what composed lines say."""
-    examined = [page for number in range(EXAMINED) for page in _both(pages, number)]
+    examined = [page for number in range(WEIGHED) for page in _both(pages, number)]
     cases = [case for page in examined for case in _cases(page, networks)]
     if not cases:
         return Weights()
@@ -295,7 +295,7 @@ def _weights(pages: Composer, networks: Networks) -> Weights:
     return weights_of(fit.x)
 
 
-EXAMINED = 400
+WEIGHED = 400
 """Composed pages whose lines are looked at, and as many pictures of one number."""
 
 
@@ -311,16 +311,16 @@ Case = tuple[list[Reading], NDArray[np.float32], int]
 
 
 def _cases(page: Page, networks: Networks) -> list[Case]:
-    """The lines that are found on a composed page: of one number each, or of none."""
+    """The lines that are found on a composed page, as far as they are clear: of all of one number each, or of none."""
     plane = page.ink
     seen = found(plane, networks)
-    beside = lines(seen)
-    held = [[number for number in _numbers(page) if _shares(line, number)] for line in beside]
+    beside, written = lines(seen), _numbers(page)
+    held = [[number for number in written if _shares(line, number)] for line in beside]
     cases = []
     for line, numbers in zip(beside, held, strict=True):
-        if len(numbers) > 1 or any(one.visible < CLEARLY for number in numbers for one in number):
-            continue  # no clear case, nor is a number that several lines have a part of
-        if numbers and sum(numbers[0] in others for others in held) > 1:
+        cut_off = any(one.visible < CLEARLY for number in numbers for one in number)
+        parted = any(sum(number in others for others in held) > 1 for number in numbers)
+        if len(numbers) > 1 or cut_off or parted:
             continue
         chances = row_chances(cut_row(plane, line, seen), networks.rows)
         some = candidates(line.spots, chances, None)
