@@ -3,9 +3,11 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from composing import ends_where_it_would_have_ended, real_picture
 
 from zeronine import Reader
@@ -14,10 +16,11 @@ from zeronine.data import Dataset
 from zeronine.errors import DataError, ModelError, RecipeError, ZeronineError
 from zeronine.reader import MODELS, SHIPPED_PAGE
 from zeronine.train import describe, glyphs, page_export
-from zeronine.train.composed import Pieces, composer, train_composed, trained
+from zeronine.train.composed import Pieces, Task, begun, composer, train_composed, trained, trainings
 from zeronine.train.export import export, open_reader
 from zeronine.train.lines import LINE
 from zeronine.train.pages import PAGE, PageSettings, piece
+from zeronine.train.read_onnx import read_onnx
 from zeronine.train.real import real_pages
 from zeronine.train.space import named
 
@@ -47,10 +50,47 @@ def test_refining_on_real_pictures(run: Path, digits: Dataset, tmp_path: Path) -
     given = {"start": str(run), "real": str(tmp_path), "epochs": 1, "pages": 4, "batch_size": 4, "validation": 300}
     refined = train_composed(PAGE, digits, out=tmp_path / "refined", given=given)
     assert refined.config["settings"]["widths"] == [4, 4, 8, 8]
-    with pytest.raises(RecipeError, match="--set start=FOLDER"):
-        train_composed(PAGE, digits, out=tmp_path / "none", given={"real": str(tmp_path)})
     with pytest.raises(DataError, match=r"labels\.csv is missing"):
         real_pages(tmp_path / "refined")
+
+
+@pytest.mark.parametrize("task", [PAGE, LINE], ids=["page", "line"])
+def test_a_training_begins_with_what_the_shipped_networks_answer(task: Task[Any], digits: Dataset) -> None:
+    given = replace(task.settings, start=SHIPPED_PAGE, batch_size=2)
+    network = begun(task, given, digits.train, seed=0)
+    page = np.random.default_rng(0).random((1, 1, 48, 96), np.float32)
+    with torch.inference_mode():
+        answers = network(torch.from_numpy(page))
+    shipped = Reader().networks.find(page) if task is PAGE else Reader().networks.rows(page)
+    assert np.abs((answers if task is PAGE else answers.softmax(2)).numpy() - shipped).max() < 1e-4
+    norms = [part for part in network.modules() if isinstance(part, torch.nn.BatchNorm2d)]
+    assert all(0.05 < float(norm.weight.detach().median()) < 20 for norm in norms)  # trained on as one that was here
+
+
+def test_refining_begins_with_the_shipped_networks(digits: Dataset, tmp_path: Path) -> None:
+    real_picture(tmp_path, digits)
+    given = {"real": str(tmp_path), "rows": 16, "batch_size": 2, "epochs": 1, "validation": 300}
+    run = train_composed(LINE, digits, out=tmp_path / "refined", given=given)
+    *_, before, last = trainings("line", str(run.folder))
+    assert last["settings"]["start"] == SHIPPED_PAGE
+    assert before["training_seconds"] > 100
+    assert last["settings"]["widths"] == before["settings"]["widths"]
+
+
+def test_what_a_training_cannot_begin_with_is_said(run: Path, digits: Dataset, tmp_path: Path) -> None:
+    for start, why in (("standard_v1", "no network of page"), ("nowhere", "no such model"), (str(tmp_path), "no card")):
+        with pytest.raises(ModelError, match=why):
+            train_composed(PAGE, digits, out=tmp_path / "none", given={"start": start})
+    with pytest.raises(ModelError, match="is a run of page"):
+        train_composed(LINE, digits, out=tmp_path / "none", given={"start": str(run)})
+    assert not (tmp_path / "none").exists()
+    with pytest.raises(ModelError, match=r"holds no quarter\.0\.0\.weight"):
+        read_onnx(MODELS / SHIPPED_PAGE / "rows.onnx", PAGE.network(PAGE.settings))
+    with pytest.raises(ModelError, match="other layers"):
+        read_onnx(MODELS / SHIPPED_PAGE / "model.onnx", PAGE.network(PageSettings(widths=(8, 8, 8, 8))))
+    (tmp_path / "bad.onnx").write_bytes(b"no model")
+    with pytest.raises(ModelError, match="does not open"):
+        read_onnx(tmp_path / "bad.onnx", torch.nn.Sequential())
 
 
 def test_pieces_are_reproducible_and_of_one_size(digits: Dataset) -> None:

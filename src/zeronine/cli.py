@@ -188,7 +188,8 @@ def train(
     ] = None,
     activation: Annotated[str | None, typer.Option(help="Between the layers: relu, tanh, gelu, linear …")] = None,
     finetune: Annotated[
-        Path | None, typer.Option(help="For page and line: folder of real pictures with labels.csv; see docs/read.md.")
+        Path | None,
+        typer.Option(help="For page and line: refine on real pictures, a folder with labels.csv; see docs/read.md."),
     ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Any other setting of the recipe, as NAME=VALUE.")

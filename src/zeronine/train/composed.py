@@ -9,7 +9,7 @@ import pickle
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -26,8 +26,10 @@ from zeronine.data import Dataset, Split
 from zeronine.errors import ModelError, RecipeError
 from zeronine.files import replaced
 from zeronine.formats import DIGITS
+from zeronine.reader import SHIPPED_PAGE, find, of_training
 from zeronine.train.compose import Composer, Page
 from zeronine.train.loop import digit_bytes
+from zeronine.train.read_onnx import read_onnx, settled
 from zeronine.train.real import real_pages
 from zeronine.train.run import Progress, Run, describe, hardware, versions
 from zeronine.train.settings import override
@@ -47,7 +49,8 @@ class ComposedSettings:
         weight_decay: AdamW's, on weights with two or more axes.
         averaging: decay per step of the running average of the weights; 0 for none.
         validation: training images that no piece is made of, for the pieces that are only measured; stratified.
-        start: run folder of a finished training that this one begins with; empty for none.
+        start: what this training begins with: run folder of a finished one, or a model that reads pages, by its
+            folder or the name of a shipped one; empty for nothing. Where ``real`` is given, the shipped one.
         real: folder of real pictures that half of the pieces are made of, see ``real_pages``; empty for none.
         every: of these, so manieth is learned from, beginning with the first; 1 for all.
 
@@ -77,8 +80,6 @@ class ComposedSettings:
                 raise RecipeError(f"{name} is {getattr(self, name)}: it must be 0 or more and less than 1")
         if not 0 <= self.weight_decay < math.inf:
             raise RecipeError(f"weight_decay is {self.weight_decay}: it must be 0 or more")
-        if self.real and not self.start:
-            raise RecipeError("real pictures refine a trained network: name its run with  --set start=FOLDER")
 
 
 Settings = TypeVar("Settings", bound=ComposedSettings)
@@ -129,6 +130,7 @@ class Task(Generic[Settings]):
         settings: the recipe's.
         refining: those where a trained network is refined on real pictures.
         config: what a run's folder says of it: ``kind``, ``input_shape``, ``output``, ``predictions_of``.
+        file: that the network has in a model folder.
         example: shape of one input of the network, with a first axis of 1.
         shape: settings that decide the network's layers, by name; a refined one keeps them.
         network: an untrained one.
@@ -147,6 +149,7 @@ class Task(Generic[Settings]):
     settings: Settings
     refining: Settings
     config: Mapping[str, Any]
+    file: str
     example: tuple[int, ...]
     shape: tuple[str, ...]
     network: Callable[[Any], nn.Module]
@@ -206,8 +209,8 @@ def train_composed(
     if run.finished:
         return run
     torch.manual_seed(seed)
-    untrained = trained(task, Run(Path(chosen.start))).train() if chosen.start else task.network(chosen)
-    network, seconds = _fit(task, untrained, training, validation, chosen, seed, run, progress)
+    first = begun(task, chosen, training, seed) if chosen.start else task.network(chosen)
+    network, seconds = _fit(task, first.train(), training, validation, chosen, seed, run, progress)
     with replaced(run.folder / "model.pt") as path:
         torch.save(network.state_dict(), path)
     chances, labels, _ = task.answers(network, dataset.test if len(dataset.test) else validation, 0)
@@ -217,13 +220,75 @@ def train_composed(
 
 
 def _usual(task: Task[Settings], given: Mapping[str, object]) -> Settings:
-    """The settings that those given differ from; a refined network keeps its layers."""
-    if not given.get("real"):
-        return task.settings
-    if not given.get("start"):
-        return task.refining
-    before = Run(Path(str(given["start"]))).config["settings"]
-    return override(task.refining, {name: before[name] for name in task.shape})
+    """The settings that those given differ from; a network that is trained on keeps its layers."""
+    usual = replace(task.refining, start=SHIPPED_PAGE) if given.get("real") else task.settings
+    start = str(given.get("start") or usual.start)
+    if not start:
+        return usual
+    before = trainings(task.name, start)[-1]["settings"]
+    return override(usual, {name: before[name] for name in task.shape})
+
+
+def trainings(recipe: str, start: str) -> list[dict[str, Any]]:
+    """All trainings of a network, the first one first: ``recipe``, ``seed``, ``settings``, ``training_seconds``.
+
+    Args:
+        recipe: its name.
+        start: as in ``ComposedSettings``; a run's earlier ones are known as far as their folders are here.
+
+    Raises:
+        ModelError: there is no such run or model, or it has no network of this recipe.
+    """
+    if of_training(start):
+        run = Run(Path(start))
+        config = run.config
+        if config["recipe"] != recipe:
+            raise ModelError(f"{start} is a run of {config['recipe']}: name one of {recipe} with  --set start=FOLDER")
+        known = {key: config[key] for key in ("recipe", "seed", "settings")} | {"training_seconds": config["seconds"]}
+        first = config["settings"].get("start")
+        return [*(trainings(recipe, first) if first and _there(first) else []), known]
+    card = find(start)[1]
+    for part in (card, card.get("rows", {})):
+        if part.get("recipe") == recipe:
+            known = {key: part[key] for key in ("recipe", "seed", "settings", "training_seconds")}
+            return [*part["before"], known]
+    raise ModelError(f"{start} has no network of {recipe}: name a model that reads pages with  --set start=MODEL")
+
+
+def _there(start: str) -> bool:
+    """Whether a training that another began with can still be looked up."""
+    try:
+        return Run(Path(start)).finished if of_training(start) else bool(find(start))
+    except ModelError:
+        return False
+
+
+def begun(task: Task[Settings], settings: Settings, training: Split, seed: int) -> nn.Module:
+    """The network that a training begins with.
+
+    Args:
+        task: what is trained.
+        settings: with ``start``.
+        training: images; batch norms of an exported network are measured on pieces made of these.
+        seed: of the training.
+
+    Raises:
+        ModelError: there is no such run or model, or it has no such network.
+    """
+    if of_training(settings.start):
+        return trained(task, Run(Path(settings.start)))
+    network = read_onnx(find(settings.start)[0].with_name(task.file), task.network(settings))
+    batches = task.batches(training, settings, seed, [], 0)
+
+    def show(network: nn.Module) -> None:
+        for batch in islice(batches, SETTLING):
+            task.losses(network, batch, torch.device("cpu"), False)
+
+    return settled(network, show)
+
+
+SETTLING = 16
+"""Batches that the statistics of an exported network's batch norms are measured on."""
 
 
 def _config(task: Task[Settings], dataset: Dataset, settings: Settings, seed: int) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Subset
 from zeronine.data import Split
 from zeronine.errors import RecipeError
 from zeronine.page import ROW, Grey
+from zeronine.reader import ROWS
 from zeronine.train.compose import Composer, Page
 from zeronine.train.composed import WORKER, Answers, ComposedSettings, Pieces, Task, composer
 from zeronine.train.lining import LineReader, greedy, line_loss, row_of, seen_places
@@ -153,6 +154,7 @@ LINE = Task(
         "output": "logits",
         "predictions_of": "digits of composed rows in which as many were seen as there are",
     },
+    file=ROWS,
     example=(1, 1, ROW, 192),
     shape=("widths", "along"),
     network=_untrained,

@@ -27,7 +27,7 @@ from zeronine.page import ROW, Grey, Line, Maps, Spot, cut_row, ink, lines
 from zeronine.reader import MODELS, ROWS, SHIPPED_PAGE, Reader
 from zeronine.train import glyphs
 from zeronine.train.compose import LEVELS, Composer, Page, Placed
-from zeronine.train.composed import composer, trained
+from zeronine.train.composed import composer, trained, trainings
 from zeronine.train.lines import LINE
 from zeronine.train.pages import PAGE
 from zeronine.train.run import Run
@@ -404,13 +404,8 @@ def _card(run: Run, name: str) -> dict[str, Any]:
 
 
 def _before(run: Run) -> list[dict[str, Any]]:
-    """The runs that one was begun with, the first of them first, as far as their folders are here."""
-    start = run.config["settings"].get("start")
-    earlier = Run(Path(start)) if start else None
-    if earlier is None or not earlier.finished:
-        return []
-    known = {"out": start, "training_seconds": earlier.config["seconds"]}
-    return [*_before(earlier), {**{key: earlier.config[key] for key in ("recipe", "seed", "settings")}, **known}]
+    """The trainings that one was begun with, the first of them first, as far as they can be looked up."""
+    return trainings(run.config["recipe"], str(run.folder))[:-1]
 
 
 def readme(card: dict[str, Any]) -> str:
@@ -464,18 +459,24 @@ def _size(file: dict[str, Any]) -> str:
 
 
 def _command(card: dict[str, Any], out: str) -> str:
-    """What trains a network again, and before it those that it was begun with."""
-    runs = [*card["before"], card | {"out": out}]
-    start = runs[0]["settings"].get("start")
-    first = f"    zeronine train {card['recipe']} --out {start}\n" if start else ""
-    return first + "".join(_training(one) for one in runs)
+    """What trains a network again, and before it those that it was begun with; their folders get names of their own."""
+    runs = [*card["before"], card]
+    recipe = card["recipe"]
+    unknown = [{"recipe": recipe, "seed": 0, "settings": {}}] if runs[0]["settings"].get("start") else []
+    names = [f"runs/{recipe}-{number}" for number in range(1, len(unknown + runs))] + [out]
+    starts = ["", *names]
+    return "".join(
+        f"    zeronine train {recipe} --seed {one['seed']}{_differing(one, start)} --out {name}\n"
+        for one, start, name in zip([*unknown, *runs], starts, names, strict=False)
+    )
 
 
-def _training(card: dict[str, Any]) -> str:
+def _differing(card: dict[str, Any], start: str) -> str:
+    """The settings of a training that differ from its recipe's, and where it begins, as a command takes them."""
     usual = json.loads(json.dumps(asdict((PAGE if card["recipe"] == PAGE.name else LINE).settings)))
     other = {name: value for name, value in card["settings"].items() if value not in (None, usual.get(name))}
-    sets = "".join(f" --set {name}={value}" for name, value in other.items() if not isinstance(value, list))
-    return f"    zeronine train {card['recipe']} --seed {card['seed']}{sets} --out {card['out']}\n"
+    shown = {name: ",".join(map(str, value)) if isinstance(value, list) else value for name, value in other.items()}
+    return "".join(f" --set {name}={value}" for name, value in (shown | ({"start": start} if start else {})).items())
 
 
 def _measured_table(rows: Sequence[dict[str, Any]]) -> str:

@@ -140,6 +140,7 @@ PAGE = Task(
         "output": "maps",
         "predictions_of": "digits on composed pages",
     },
+    file="model.onnx",
     example=(1, 1, *SIZE),
     shape=("widths", "depth"),
     network=_untrained,
