@@ -1,10 +1,12 @@
 """Pages of our own making, to learn finding digits on. Knows writing, paper and cameras; knows nothing of networks.
 
-A page is written digit by digit: MNIST's training images, or the strokes of ``forms``, in one hand per line, with the
-signs, words and scribbles that stand beside numbers, on blank, ruled, squared or guilloche paper, photographed badly.
+A page is written digit by digit: MNIST's training images, the strokes of ``forms``, or those of people whose pens were
+followed (``pens``), in one hand per line, with the signs, words and scribbles that stand beside numbers, on blank,
+ruled, squared or guilloche paper, photographed badly.
 Everything that varies comes from one random source. It ends as ``page.ink``, like any page that a user brings.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import cv2
@@ -12,12 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeronine.page import ink
-from zeronine.train.forms import FORMS, Points
+from zeronine.train.forms import FORMS, Points, strokes
 from zeronine.train.glyphs import glyphs
+from zeronine.train.pens import pens
 from zeronine.train.synthesis import FONTS, Random, hand_of_form
 
 Grey = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
+
+Form = Sequence[Sequence[Points]]
+"""Strokes of a digit, each of smooth parts, see ``forms.strokes``."""
 
 HEIGHT = 80
 """Pixels of the height that a digit is drawn in, before it is put on the page."""
@@ -76,7 +82,7 @@ class Hand:
     gap_spread: float
     unsteady: float
     drawn: float
-    forms: dict[int, int] = field(default_factory=dict)
+    forms: dict[int, Form] = field(default_factory=dict)
     font: int | None = None
 
 
@@ -319,12 +325,24 @@ class Composer:
                 writer.font = int(random.integers(len(self._strangers)))
             return _repenned(self._strangers[writer.font, digit], writer, random)
         if random.random() < writer.drawn:
-            forms = FORMS[digit] + JOINED_UP.get(digit, ()) * 2
-            index = writer.forms.setdefault(digit, int(random.integers(len(forms))))
-            return _stroked(hand_of_form(forms[index], random), writer, random)
+            if digit not in writer.forms:
+                writer.forms[digit] = _form(digit, random)
+            return _stroked(hand_of_form(writer.forms[digit], random), writer, random)
         of = self._of[digit]
         return _repenned(self._images[of[random.integers(len(of))]], writer, random)
 
+
+def _form(digit: int, random: Random) -> Form:
+    """A way to write a digit: as one of those people did whose pens were followed, or one of our own drawing."""
+    if random.random() < FOLLOWED:
+        ways = pens()[digit]
+        return [[stroke] for stroke in ways[random.integers(len(ways))]]
+    forms = FORMS[digit] + JOINED_UP.get(digit, ()) * 2
+    return strokes(forms[random.integers(len(forms))])
+
+
+FOLLOWED = 0.55
+"""Of the digits that are drawn, those that are written as by other people's pens."""
 
 JOINED_UP: dict[int, tuple[str, ...]] = {
     0: (

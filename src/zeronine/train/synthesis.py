@@ -56,7 +56,7 @@ def written(count: int, seed: int) -> tuple[Grey, NDArray[np.int64]]:
     def one(random: Random) -> tuple[Grey, int]:
         digit = int(random.choice(choices))
         forms = FORMS[digit]
-        return _drawn(hand_of_form(forms[random.integers(len(forms))], random), random), digit
+        return _drawn(hand_of_form(strokes(forms[random.integers(len(forms))]), random), random), digit
 
     return _pool(one, count, seed)
 
@@ -129,10 +129,15 @@ def _pool(one: Callable[[Random], tuple[Grey, int]], count: int, seed: int) -> t
     return pixels, np.array([label for _, label in rows], np.int64)
 
 
-def hand_of_form(form: str, random: Random) -> list[Points]:
-    """A form as one hand writes it: trembling, slanted, narrow or wide; lines of points, longest side 1."""
+def hand_of_form(form: Sequence[Sequence[Points]], random: Random) -> list[Points]:
+    """A form as one hand writes it: trembling, slanted, narrow or wide; lines of points, longest side 1.
+
+    Args:
+        form: strokes, each of smooth parts, see ``forms.strokes``.
+        random: decides how.
+    """
     tremor, smooth = random.uniform(0.01, 0.05), random.random() < 0.85
-    lines = [_line(parts, tremor, smooth, random) for parts in strokes(form)]
+    lines = [_line(parts, tremor, smooth, random) for parts in form]
     slant = random.normal(0.1, 0.2) if random.random() < 0.7 else random.normal(0.55, 0.2)
     angle = np.deg2rad(random.normal(0, 6))
     width = random.uniform(0.35, 1.0) + 0.4 * max(slant, 0)  # or the strokes of slanted digits run together
@@ -148,10 +153,10 @@ def _line(parts: Sequence[Points], tremor: float, smooth: bool, random: Random) 
     shaken = [part + random.normal(0, tremor, part.shape) for part in parts]
     for before, after in pairwise(shaken):
         after[0] = before[-1]
-    return np.concatenate([_curve(part) if smooth else part for part in shaken if len(part) > 1])
+    return np.concatenate([curve(part) if smooth else part for part in shaken if len(part) > 1])
 
 
-def _curve(points: Points) -> Points:
+def curve(points: Points) -> Points:
     """A centripetal Catmull-Rom curve through points (N, 2), 8 steps between two of them."""
     if len(points) == 2:
         return points
@@ -260,7 +265,7 @@ def _scribble(random: Random) -> Grey:
     lines = []
     for _ in range(random.integers(1, 6)):
         points = np.cumsum(random.normal(0, 0.3, (random.integers(3, 9), 2)), axis=0) + random.random(2)
-        lines.append(_curve(points) if random.random() < 0.8 else points)
+        lines.append(curve(points) if random.random() < 0.8 else points)
     everything = np.concatenate(lines)
     low, size = everything.min(axis=0), max(np.ptp(everything, axis=0).max(), 1e-6)
     box = [(line - low) / size for line in lines]
