@@ -144,8 +144,8 @@ def _answers(network: nn.Module, split: Split, seed: int) -> Answers:
 LINE = Task(
     name="line",
     summary="3×3 convolutions down to one row of places, 1×5 along it: which digits a row says, from left to right",
-    training="442,000 rows, each composed anew of mnist's training images and strokes of our own: connectionist "
-    "temporal classification, AdamW, one-cycle to 3e-3, batch 32, averaged weights",
+    training="442,000 rows, each composed anew of mnist's training images and of pen strokes, our own and 44 people's: "
+    "connectionist temporal classification, AdamW, one-cycle to 3e-3, batch 32, averaged weights",
     settings=LineSettings(),
     refining=LineSettings(epochs=6, rows=6400, learning_rate=5e-4),
     config={

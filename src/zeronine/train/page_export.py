@@ -445,7 +445,8 @@ def _settings(card: dict[str, Any]) -> str:
 
 def _learned_from(card: dict[str, Any]) -> str:
     real = ", and real pictures" if card["settings"].get("real") else "; no real page"
-    return f"pages composed of `{card['data']['name']}`'s training images and of strokes of our own{real}"
+    name = card["data"]["name"]
+    return f"pages composed of `{name}`'s training images and of pen strokes, our own and 44 people's{real}"
 
 
 def _duration(card: dict[str, Any]) -> str:

@@ -130,8 +130,8 @@ def _answers(network: nn.Module, split: Split, seed: int) -> Answers:
 PAGE = Task(
     name="page",
     summary="3×3 convolutions down to 1/16 of a page and back up to 1/4: where digits are, which, how large",
-    training="320,000 pieces of pages, each composed anew of mnist's training images and strokes of our own: AdamW, "
-    "one-cycle to 4e-3, batch 32, averaged weights",
+    training="320,000 pieces of pages, each composed anew of mnist's training images and of pen strokes, our own and "
+    "44 people's: AdamW, one-cycle to 4e-3, batch 32, averaged weights",
     settings=PageSettings(),
     refining=PageSettings(epochs=6, pages=3200, learning_rate=1e-3),
     config={
