@@ -21,7 +21,7 @@ from zeronine.train.export import export, open_reader
 from zeronine.train.lines import LINE
 from zeronine.train.pages import PAGE, PageSettings, piece
 from zeronine.train.read_onnx import read_onnx
-from zeronine.train.real import real_pages
+from zeronine.train.real import real_digits, real_pages
 from zeronine.train.space import named
 
 SMALL_ROWS = {"epochs": 1, "rows": 16, "batch_size": 2, "widths": "4,4,4,4,4,8,8", "along": 8, "validation": 300}
@@ -46,7 +46,10 @@ def test_a_killed_training_ends_where_it_would_have_ended(run: Path, digits: Dat
 
 def test_refining_on_real_pictures(run: Path, digits: Dataset, tmp_path: Path) -> None:
     text = real_picture(tmp_path, digits)
-    assert [one.digit for one in real_pages(tmp_path)[0].digits] == [int(sign) for sign in text]
+    (page,) = real_pages(tmp_path)
+    assert [one.digit for one in page.digits] == [int(sign) for sign in text]
+    cut = real_digits([page, replace(page, grey=np.ones_like(page.grey))])  # nothing is written on the second
+    assert (cut.images.shape, cut.labels.tolist()) == ((4, 28, 28), [int(sign) for sign in text])
     given = {"start": str(run), "real": str(tmp_path), "epochs": 1, "pages": 4, "batch_size": 4, "validation": 300}
     refined = train_composed(PAGE, digits, out=tmp_path / "refined", given=given)
     assert refined.config["settings"]["widths"] == [4, 4, 8, 8]

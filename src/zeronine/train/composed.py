@@ -30,7 +30,7 @@ from zeronine.reader import SHIPPED_PAGE, find, of_training
 from zeronine.train.compose import Composer, Page
 from zeronine.train.loop import digit_bytes
 from zeronine.train.read_onnx import read_onnx, settled
-from zeronine.train.real import real_pages
+from zeronine.train.real import real_digits, real_pages
 from zeronine.train.run import Progress, Run, describe, hardware, versions
 from zeronine.train.settings import override
 from zeronine.train.state import State, best_device, computes_bfloat16, start
@@ -210,7 +210,8 @@ def train_composed(
         return run
     torch.manual_seed(seed)
     first = begun(task, chosen, training, seed) if chosen.start else task.network(chosen)
-    network, seconds = _fit(task, first.train(), training, validation, chosen, seed, run, progress)
+    real = real_pages(Path(chosen.real))[:: chosen.every] if chosen.real else []
+    network, seconds = _fit(task, first.train(), _with(training, real), validation, real, chosen, seed, run, progress)
     with replaced(run.folder / "model.pt") as path:
         torch.save(network.state_dict(), path)
     chances, labels, _ = task.answers(network, dataset.test if len(dataset.test) else validation, 0)
@@ -291,6 +292,20 @@ SETTLING = 16
 """Batches that the statistics of an exported network's batch norms are measured on."""
 
 
+def _with(training: Split, real: Sequence[Page]) -> Split:
+    """Digit images with those of real pictures, so often that composed pages are written in these hands, too."""
+    if not real:
+        return training
+    digits = real_digits(real)
+    times = min(len(training) // max(len(digits), 1), OFTEN)
+    images = np.concatenate([digit_bytes(training), *[digit_bytes(digits)] * times])
+    return Split(images, np.concatenate([training.labels, *[digits.labels] * times]))
+
+
+OFTEN = 30
+"""Times that a digit of a real picture counts as much as one of the data set, at most."""
+
+
 def _config(task: Task[Settings], dataset: Dataset, settings: Settings, seed: int) -> dict[str, Any]:
     """What a run's folder says of it."""
     counts = {"train": len(dataset.train) - settings.validation, "validation": settings.validation}
@@ -316,6 +331,7 @@ def _fit(
     network: nn.Module,
     training: Split,
     validation: Split,
+    real: list[Page],
     settings: Settings,
     seed: int,
     run: Run,
@@ -327,7 +343,6 @@ def _fit(
     checkpoint = run.folder / "checkpoint" / "state.pt"
     if checkpoint.exists():
         state.load(checkpoint)
-    real = real_pages(Path(settings.real))[:: settings.every] if settings.real else []
     batches = task.batches(training, settings, seed, real, steps * state.epoch)
     while state.epoch < settings.epochs:
         begun = time.perf_counter()

@@ -2,13 +2,15 @@
 
 import csv
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from zeronine.errors import DataError
-from zeronine.image import page_grey
+from zeronine.data import Split
+from zeronine.errors import DataError, ImageError
+from zeronine.image import digit_image, page_grey
 from zeronine.numbers import MOST_PIXELS
 from zeronine.train.compose import Page, Placed
 from zeronine.train.synthesis import Random
@@ -48,6 +50,26 @@ def _page(path: Path, boxes: list[list[str | float]]) -> Page:
         for number, (digit, x, y, wide, high) in enumerate(boxes)
     ]
     return Page(grey, digits)
+
+
+def real_digits(pages: Sequence[Page]) -> Split:
+    """The digits of real pictures, cut out by their boxes, as digit images; blank ones are left out.
+
+    Args:
+        pages: see ``real_pages``.
+    """
+    images, labels = [np.zeros((0, 28, 28), np.uint8)], []
+    for page in pages:
+        for one in page.digits:
+            left, top, wide, high = (round(side) for side in one.box)
+            piece = page.grey[max(top, 0) : top + high, max(left, 0) : left + wide]
+            try:
+                image = digit_image(np.rint(piece * 255).astype(np.uint8))
+            except ImageError:
+                continue
+            images.append(np.rint(image[None] * 255).astype(np.uint8))
+            labels.append(one.digit)
+    return Split(np.concatenate(images), np.array(labels, np.int64))
 
 
 def bent(page: Page, random: Random, size: tuple[int, int]) -> Page:
