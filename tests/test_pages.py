@@ -15,7 +15,7 @@ from zeronine.bench.train import Plan
 from zeronine.data import Dataset
 from zeronine.errors import DataError, ModelError, RecipeError, ZeronineError
 from zeronine.reader import MODELS, SHIPPED_PAGE
-from zeronine.train import describe, glyphs, page_export
+from zeronine.train import Run, describe, glyphs, page_export
 from zeronine.train.composed import Pieces, Task, begun, composer, train_composed, trained, trainings
 from zeronine.train.export import export, open_reader
 from zeronine.train.lines import LINE
@@ -78,6 +78,37 @@ def test_refining_begins_with_the_shipped_networks(digits: Dataset, tmp_path: Pa
     assert last["settings"]["start"] == SHIPPED_PAGE
     assert before["training_seconds"] > 100
     assert last["settings"]["widths"] == before["settings"]["widths"]
+
+
+def test_the_mean_of_several_networks(run: Path, digits: Dataset, tmp_path: Path) -> None:
+    other = train_composed(PAGE, digits, out=tmp_path / "other", seed=1, given=SMALL).folder
+    given = {"start": f"{run},{other}", "epochs": 0, "pages": 8, "batch_size": 4, "validation": 300}
+    mean = train_composed(PAGE, digits, out=tmp_path / "mean", given=given)
+    assert mean.config["settings"]["widths"] == [4, 4, 8, 8]
+    first, second, both = (trained(PAGE, Run(one)).state_dict() for one in (run, other, mean.folder))
+    weight = "answer.weight"
+    assert torch.allclose(both[weight], (first[weight] + second[weight]) / 2)
+    assert [one["out"] for one in trainings("page", str(mean.folder))] == [str(run), str(other), str(mean.folder)]
+    assert len(mean.history) == 1
+    with pytest.raises(ModelError, match="different layers"):
+        train_composed(PAGE, digits, out=tmp_path / "none", given={"start": f"{run},{SHIPPED_PAGE}", "epochs": 0})
+    with pytest.raises(RecipeError, match="1 or more, or 0"):
+        train_composed(PAGE, digits, out=tmp_path / "none", given={"epochs": 0})
+
+
+def test_a_card_names_the_commands_of_all_trainings() -> None:
+    def training(out: str, **settings: object) -> dict[str, Any]:
+        return {"recipe": "line", "seed": 0, "settings": settings, "out": out}
+
+    before = [training("x/old", start="gone"), training("page_v1", start="x/old"), training("new", start="page_v1")]
+    card = {"recipe": "line", "seed": 3, "settings": {"start": "page_v1,new", "epochs": 0}, "before": before}
+    assert page_export._command(card, "rows").splitlines() == [
+        "    zeronine train line --seed 0 --out runs/line-1",
+        "    zeronine train line --seed 0 --set start=runs/line-1 --out runs/line-2",
+        "    zeronine train line --seed 0 --set start=runs/line-2 --out runs/line-3",
+        "    zeronine train line --seed 0 --set start=runs/line-3 --out runs/line-4",
+        "    zeronine train line --seed 3 --set epochs=0 --set start=runs/line-3,runs/line-4 --out rows",
+    ]
 
 
 def test_what_a_training_cannot_begin_with_is_said(run: Path, digits: Dataset, tmp_path: Path) -> None:

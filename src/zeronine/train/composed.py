@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
+from torch.optim.swa_utils import update_bn
 from torch.utils.data import Dataset as Indexed
 
 from zeronine.data import Dataset, Split
@@ -42,7 +43,7 @@ class ComposedSettings:
     """What a training on composed pages is decided by; each can be overridden by name.
 
     Attributes:
-        epochs: rounds, each with pieces of its own.
+        epochs: rounds, each with pieces of its own; 0 for none: what it begins with, several networks' mean, is all.
         batch_size: pieces per step.
         learning_rate: peak of the one-cycle schedule, which ends at zero.
         beta2: AdamW's memory of squared gradients.
@@ -50,7 +51,8 @@ class ComposedSettings:
         averaging: decay per step of the running average of the weights; 0 for none.
         validation: training images that no piece is made of, for the pieces that are only measured; stratified.
         start: what this training begins with: run folder of a finished one, or a model that reads pages, by its
-            folder or the name of a shipped one; empty for nothing. Where ``real`` is given, the shipped one.
+            folder or the name of a shipped one; several, by commas, for the mean of their weights (Wortsman et al.,
+            "Model soups", 2022); empty for nothing. Where ``real`` is given, the shipped one.
         real: folder of real pictures that half of the pieces are made of, see ``real_pages``; empty for none.
         every: of these, so manieth is learned from, beginning with the first; 1 for all.
 
@@ -70,7 +72,11 @@ class ComposedSettings:
     every: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "validation", "every"):
+        if self.epochs < (0 if self.start else 1):
+            raise RecipeError(
+                f"epochs is {self.epochs}: it must be 1 or more, or 0 with several networks to start with"
+            )
+        for name in ("batch_size", "validation", "every"):
             if getattr(self, name) < 1:
                 raise RecipeError(f"{name} is {getattr(self, name)}: it must be 1 or more")
         if not 0 < self.learning_rate < math.inf:
@@ -226,20 +232,32 @@ def _usual(task: Task[Settings], given: Mapping[str, object]) -> Settings:
     start = str(given.get("start") or usual.start)
     if not start:
         return usual
-    before = trainings(task.name, start)[-1]["settings"]
-    return override(usual, {name: before[name] for name in task.shape})
+    shapes = [trainings(task.name, one)[-1]["settings"] for one in start.split(",")]
+    layers = [{name: before[name] for name in task.shape} for before in shapes]
+    if any(other != layers[0] for other in layers):
+        raise ModelError(f"{start} have different layers: only networks of the same ones have a mean")
+    return override(usual, layers[0])
 
 
 def trainings(recipe: str, start: str) -> list[dict[str, Any]]:
-    """All trainings of a network, the first one first: ``recipe``, ``seed``, ``settings``, ``training_seconds``.
+    """All trainings of a network, the first one first.
 
     Args:
         recipe: its name.
-        start: as in ``ComposedSettings``; a run's earlier ones are known as far as their folders are here.
+        start: what a training began with, see ``ComposedSettings``; earlier ones are known as far as they are here.
+
+    Returns:
+        Of each ``recipe``, ``seed``, ``settings``, ``training_seconds``, and ``out``, by which others name it.
 
     Raises:
         ModelError: there is no such run or model, or it has no network of this recipe.
     """
+    known = {one["out"]: one for name in start.split(",") for one in _trainings(recipe, name)}
+    return list(known.values())
+
+
+def _trainings(recipe: str, start: str) -> list[dict[str, Any]]:
+    """Those of one run or model."""
     if of_training(start):
         run = Run(Path(start))
         config = run.config
@@ -247,12 +265,13 @@ def trainings(recipe: str, start: str) -> list[dict[str, Any]]:
             raise ModelError(f"{start} is a run of {config['recipe']}: name one of {recipe} with  --set start=FOLDER")
         known = {key: config[key] for key in ("recipe", "seed", "settings")} | {"training_seconds": config["seconds"]}
         first = config["settings"].get("start")
-        return [*(trainings(recipe, first) if first and _there(first) else []), known]
+        before = trainings(recipe, first) if first and all(map(_there, first.split(","))) else []
+        return [*before, known | {"out": start}]
     card = find(start)[1]
     for part in (card, card.get("rows", {})):
         if part.get("recipe") == recipe:
             known = {key: part[key] for key in ("recipe", "seed", "settings", "training_seconds")}
-            return [*part["before"], known]
+            return [*part["before"], known | {"out": start}]
     raise ModelError(f"{start} has no network of {recipe}: name a model that reads pages with  --set start=MODEL")
 
 
@@ -270,26 +289,32 @@ def begun(task: Task[Settings], settings: Settings, training: Split, seed: int) 
     Args:
         task: what is trained.
         settings: with ``start``.
-        training: images; batch norms of an exported network are measured on pieces made of these.
+        training: images; batch norms of an exported network, and of a mean, are measured on pieces made of these.
         seed: of the training.
 
     Raises:
         ModelError: there is no such run or model, or it has no such network.
     """
-    if of_training(settings.start):
-        return trained(task, Run(Path(settings.start)))
-    network = read_onnx(find(settings.start)[0].with_name(task.file), task.network(settings))
-    batches = task.batches(training, settings, seed, [], 0)
 
-    def show(network: nn.Module) -> None:
-        for batch in islice(batches, SETTLING):
-            task.losses(network, batch, torch.device("cpu"), False)
+    def seen() -> Iterator[Any]:
+        return islice(task.batches(training, replace(settings, epochs=1), seed, [], 0), SETTLING)
 
-    return settled(network, show)
+    networks = [
+        trained(task, Run(Path(start)))
+        if of_training(start)
+        else settled(read_onnx(find(start)[0].with_name(task.file), task.network(settings)), seen())
+        for start in settings.start.split(",")
+    ]
+    if len(networks) > 1:
+        states = [network.state_dict() for network in networks]
+        mean = {name: torch.stack([state[name].float() for state in states]).mean(0) for name in states[0]}
+        networks[0].load_state_dict(mean)
+        update_bn(seen(), networks[0])
+    return networks[0].eval()
 
 
-SETTLING = 16
-"""Batches that the statistics of an exported network's batch norms are measured on."""
+SETTLING = 60
+"""Batches that the statistics of batch norms are measured on where they are not known."""
 
 
 def _with(training: Split, real: Sequence[Page]) -> Split:
@@ -338,6 +363,10 @@ def _fit(
     progress: Progress | None,
 ) -> tuple[nn.Module, float]:
     """Train; go on from the run's checkpoint where there is one. Gives the averaged network and the seconds."""
+    if not settings.epochs:
+        answers, labels, more = task.answers(network, validation, 1)
+        run.write_history([{"epoch": 0, "val_accuracy": float((answers.argmax(1) == labels).mean()), **more}])
+        return network.eval(), 0.0
     steps = task.steps(settings)
     state = start(network.to(best_device()), settings, steps * settings.epochs)
     checkpoint = run.folder / "checkpoint" / "state.pt"

@@ -5,7 +5,7 @@ Everything is fitted on pages made of images that no training page was made of; 
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -461,23 +461,23 @@ def _size(file: dict[str, Any]) -> str:
 
 def _command(card: dict[str, Any], out: str) -> str:
     """What trains a network again, and before it those that it was begun with; their folders get names of their own."""
-    runs = [*card["before"], card]
-    recipe = card["recipe"]
-    unknown = [{"recipe": recipe, "seed": 0, "settings": {}}] if runs[0]["settings"].get("start") else []
-    names = [f"runs/{recipe}-{number}" for number in range(1, len(unknown + runs))] + [out]
-    starts = ["", *names]
-    return "".join(
-        f"    zeronine train {recipe} --seed {one['seed']}{_differing(one, start)} --out {name}\n"
-        for one, start, name in zip([*unknown, *runs], starts, names, strict=False)
-    )
+    recipe, before = card["recipe"], card["before"]
+    first = (before or [card])[0]["settings"].get("start")
+    runs = [*([{"recipe": recipe, "seed": 0, "settings": {}, "out": first}] if first else []), *before]
+    names = {one["out"]: f"runs/{recipe}-{number}" for number, one in enumerate(runs, 1)}
+    lines = [_training(one, names[one["out"]], names) for one in runs]
+    return "".join([*lines, _training(card, out, names)])
 
 
-def _differing(card: dict[str, Any], start: str) -> str:
-    """The settings of a training that differ from its recipe's, and where it begins, as a command takes them."""
+def _training(card: dict[str, Any], out: str, names: Mapping[str, str]) -> str:
+    """What trains a network again from others, by the names that their folders get."""
     usual = json.loads(json.dumps(asdict((PAGE if card["recipe"] == PAGE.name else LINE).settings)))
     other = {name: value for name, value in card["settings"].items() if value not in (None, usual.get(name))}
+    if start := other.pop("start", ""):
+        other["start"] = [names.get(one, one) for one in start.split(",")]
     shown = {name: ",".join(map(str, value)) if isinstance(value, list) else value for name, value in other.items()}
-    return "".join(f" --set {name}={value}" for name, value in (shown | ({"start": start} if start else {})).items())
+    sets = "".join(f" --set {name}={value}" for name, value in shown.items())
+    return f"    zeronine train {card['recipe']} --seed {card['seed']}{sets} --out {out}\n"
 
 
 def _measured_table(rows: Sequence[dict[str, Any]]) -> str:

@@ -1,8 +1,9 @@
 """An ONNX file that was exported here -> the PyTorch network that it was made of, so that it can be trained on."""
 
-from collections.abc import Callable
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -71,12 +72,12 @@ def _pairs(network: nn.Module) -> list[tuple[str, str, nn.Conv2d, nn.BatchNorm2d
     ]
 
 
-def settled(network: nn.Module, show: Callable[[nn.Module], None]) -> nn.Module:
+def settled(network: nn.Module, batches: Iterable[Sequence[Any]]) -> nn.Module:
     """Give batch norms the statistics of what they see, and convolutions outputs of unit variance; answers stay.
 
     Args:
         network: as ``read_onnx`` gives it; changed.
-        show: runs it on what it will learn from.
+        batches: of what it will learn from; what it takes is the first of each.
     """
     sums: dict[str, list[torch.Tensor]] = {}
 
@@ -89,7 +90,8 @@ def settled(network: nn.Module, show: Callable[[nn.Module], None]) -> nn.Module:
         norm.register_forward_pre_hook(lambda _, given, name=name: count(name, given[0])) for _, name, _, norm in pairs
     ]
     with torch.inference_mode():
-        show(network)
+        for batch in batches:
+            network(batch[0])
     for hook in hooks:
         hook.remove()
     with torch.no_grad():
