@@ -440,7 +440,10 @@ card. Use it with `zeronine read IMAGE --page {card["name"]}` or `Reader(page="{
 
 
 def _settings(card: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in card["settings"].items() if value != "")
+    settings = card["settings"]
+    if not settings["epochs"]:
+        return f"the mean of the weights of {len(settings['start'].split(','))} networks, see below"
+    return ", ".join(f"{name} {value}" for name, value in settings.items() if value != "")
 
 
 def _learned_from(card: dict[str, Any]) -> str:
@@ -451,7 +454,8 @@ def _learned_from(card: dict[str, Any]) -> str:
 
 def _duration(card: dict[str, Any]) -> str:
     hardware = card["hardware"]
-    minutes = " + ".join(f"{one['training_seconds'] / 60:.0f}" for one in (*card["before"], card))
+    seconds = [one["training_seconds"] for one in (*card["before"], card)]
+    minutes = " + ".join(f"{one / 60:.0f}" for one in seconds if one)
     return f"{minutes} minutes on {hardware['cores']} cores, {hardware['processor']}"
 
 
