@@ -15,7 +15,7 @@ from zeronine.bench.train import Plan
 from zeronine.data import Dataset
 from zeronine.errors import DataError, ModelError, RecipeError, ZeronineError
 from zeronine.reader import MODELS, SHIPPED_PAGE
-from zeronine.train import Run, describe, glyphs, page_export
+from zeronine.train import Run, describe, glyphs, lines, page_export
 from zeronine.train.composed import Pieces, Task, begun, composer, train_composed, trained, trainings
 from zeronine.train.export import export, open_reader
 from zeronine.train.lines import LINE
@@ -70,7 +70,10 @@ def test_a_training_begins_with_what_the_shipped_networks_answer(task: Task[Any]
     assert all(0.05 < float(norm.weight.detach().median()) < 20 for norm in norms)  # trained on as one that was here
 
 
-def test_refining_begins_with_the_shipped_networks(digits: Dataset, tmp_path: Path) -> None:
+def test_refining_begins_with_the_shipped_networks(
+    digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lines, "MEASURED", 20)
     real_picture(tmp_path, digits)
     given = {"real": str(tmp_path), "rows": 16, "batch_size": 2, "epochs": 1, "validation": 300}
     run = train_composed(LINE, digits, out=tmp_path / "refined", given=given)
