@@ -89,11 +89,12 @@ def drawings(count: int) -> list[dict[str, Any]]:
     """Digits in our own forms, of any size, pen, place and polarity; one in four is one of scikit-learn's, enlarged."""
     from sklearn.datasets import load_digits
 
-    from zeronine.train.forms import FORMS
+    from zeronine.train.forms import FORMS, strokes
     from zeronine.train.synthesis import hand_of_form
 
     random = np.random.default_rng(9)
-    forms, embedded = [form for written in FORMS.values() for form in written], load_digits().images
+    forms = [strokes(form) for written in FORMS.values() for form in written]
+    embedded = load_digits().images
 
     def one(number: int) -> dict[str, Any]:
         black = bool(random.random() < 0.5)
