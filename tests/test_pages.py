@@ -14,6 +14,7 @@ from zeronine import Reader
 from zeronine.bench.train import Plan
 from zeronine.data import Dataset
 from zeronine.errors import DataError, ModelError, RecipeError, ZeronineError
+from zeronine.files import identity
 from zeronine.reader import MODELS, SHIPPED_PAGE
 from zeronine.train import Run, describe, glyphs, lines, page_export
 from zeronine.train.composed import Pieces, Task, begun, composer, train_composed, trained, trainings
@@ -79,7 +80,13 @@ def test_refining_begins_with_the_shipped_networks(
     run = train_composed(LINE, digits, out=tmp_path / "refined", given=given)
     *_, before, last = trainings("line", str(run.folder))
     assert last["settings"]["start"] == SHIPPED_PAGE
-    assert before["training_seconds"] > 100
+    assert (
+        last["from"]
+        == [before["out"]]
+        == [f"{SHIPPED_PAGE}-{identity(MODELS / SHIPPED_PAGE / 'rows.onnx')['sha256'][:8]}"]
+    )
+    outs = [one["out"] for one in trainings("line", str(run.folder))]
+    assert len(outs) == len(set(outs)) > 5
     assert last["settings"]["widths"] == before["settings"]["widths"]
 
 

@@ -247,7 +247,8 @@ def trainings(recipe: str, start: str) -> list[dict[str, Any]]:
         start: what a training began with, see ``ComposedSettings``; earlier ones are known as far as they are here.
 
     Returns:
-        Of each ``recipe``, ``seed``, ``settings``, ``training_seconds``, and ``out``, by which others name it.
+        Of each ``recipe``, ``seed``, ``settings``, ``training_seconds``, ``out``, its name among them, and ``from``,
+        the names of those that it began with: a model's has some of its checksum, for the shipped one changes.
 
     Raises:
         ModelError: there is no such run or model, or it has no network of this recipe.
@@ -264,14 +265,18 @@ def _trainings(recipe: str, start: str) -> list[dict[str, Any]]:
         if config["recipe"] != recipe:
             raise ModelError(f"{start} is a run of {config['recipe']}: name one of {recipe} with  --set start=FOLDER")
         known = {key: config[key] for key in ("recipe", "seed", "settings")} | {"training_seconds": config["seconds"]}
-        first = config["settings"].get("start")
-        before = trainings(recipe, first) if first and all(map(_there, first.split(","))) else []
-        return [*before, known | {"out": start}]
+        starts = [name for name in config["settings"].get("start", "").split(",") if name]
+        if not all(map(_there, starts)):
+            return [known | {"out": start, "from": starts}]
+        named = [_trainings(recipe, name)[-1]["out"] for name in starts]
+        return [*(trainings(recipe, ",".join(starts)) if starts else []), known | {"out": start, "from": named}]
     card = find(start)[1]
     for part in (card, card.get("rows", {})):
         if part.get("recipe") == recipe:
-            known = {key: part[key] for key in ("recipe", "seed", "settings", "training_seconds")}
-            return [*part["before"], known | {"out": start}]
+            kept = ("recipe", "seed", "settings", "training_seconds", "from")
+            checksum = (part.get("model") or part)["sha256"]
+            known = {key: part[key] for key in kept if key in part}
+            return [*part["before"], known | {"out": f"{Path(start).name}-{checksum[:8]}"}]
     raise ModelError(f"{start} has no network of {recipe}: name a model that reads pages with  --set start=MODEL")
 
 

@@ -122,7 +122,7 @@ def _write_rows(rows: Run | None, folder: Path) -> dict[str, Any]:
     return {
         **{key: config[key] for key in ("recipe", "seed", "settings", "data", "hardware", "versions")},
         "training_seconds": config["seconds"],
-        "before": _before(rows),
+        **_history(rows),
         "read_whole": rows.history[-1]["val_whole"],
         **identity(path),
     }
@@ -397,15 +397,16 @@ def _card(run: Run, name: str) -> dict[str, Any]:
         "kind": "page",
         **{key: config[key] for key in ("recipe", "seed", "settings", "data", "hardware", "versions", "classes")},
         "training_seconds": config["seconds"],
-        "before": _before(run),
+        **_history(run),
         "digits_found_and_right": run.accuracy,
         "exported": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
 
-def _before(run: Run) -> list[dict[str, Any]]:
-    """The trainings that one was begun with, the first of them first, as far as they can be looked up."""
-    return trainings(run.config["recipe"], str(run.folder))[:-1]
+def _history(run: Run) -> dict[str, Any]:
+    """The trainings before one, the first of them first, as far as they are known, and which of them it began with."""
+    *before, last = trainings(run.config["recipe"], str(run.folder))
+    return {"before": before, "from": last["from"]}
 
 
 def readme(card: dict[str, Any]) -> str:
@@ -466,19 +467,25 @@ def _size(file: dict[str, Any]) -> str:
 def _command(card: dict[str, Any], out: str) -> str:
     """What trains a network again, and before it those that it was begun with; their folders get names of their own."""
     recipe, before = card["recipe"], card["before"]
-    first = (before or [card])[0]["settings"].get("start")
-    runs = [*([{"recipe": recipe, "seed": 0, "settings": {}, "out": first}] if first else []), *before]
+    unknown = _starts((before or [card])[0])
+    runs = [*({"recipe": recipe, "seed": 0, "settings": {}, "out": out} for out in unknown), *before]
     names = {one["out"]: f"runs/{recipe}-{number}" for number, one in enumerate(runs, 1)}
     lines = [_training(one, names[one["out"]], names) for one in runs]
     return "".join([*lines, _training(card, out, names)])
+
+
+def _starts(card: dict[str, Any]) -> list[str]:
+    """What a training began with, by the names that the card has for it."""
+    named: list[str] = card.get("from") or [one for one in card["settings"].get("start", "").split(",") if one]
+    return named
 
 
 def _training(card: dict[str, Any], out: str, names: Mapping[str, str]) -> str:
     """What trains a network again from others, by the names that their folders get."""
     usual = json.loads(json.dumps(asdict((PAGE if card["recipe"] == PAGE.name else LINE).settings)))
     other = {name: value for name, value in card["settings"].items() if value not in (None, usual.get(name))}
-    if start := other.pop("start", ""):
-        other["start"] = [names.get(one, one) for one in start.split(",")]
+    if other.pop("start", ""):
+        other["start"] = [names.get(one, one) for one in _starts(card)]
     shown = {name: ",".join(map(str, value)) if isinstance(value, list) else value for name, value in other.items()}
     sets = "".join(f" --set {name}={value}" for name, value in shown.items())
     return f"    zeronine train {card['recipe']} --seed {card['seed']}{sets} --out {out}\n"
