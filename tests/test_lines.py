@@ -81,7 +81,7 @@ def test_refining_on_real_pictures(run: Path, digits: Dataset, tmp_path: Path) -
 
 
 def test_settings_are_checked() -> None:
-    for bad in ({"widths": (1, 2)}, {"along": 0}, {"rows": 4}, {"averaging": 1.0}):
+    for bad in ({"widths": (1, 2)}, {"along": 0}, {"rows": 4}, {"averaging": 1.0}, {"real": "somewhere"}):
         with pytest.raises(RecipeError):
             LineSettings(**bad)  # type: ignore[arg-type]
 

@@ -54,6 +54,8 @@ def test_refining_on_real_pictures(run: Path, digits: Dataset, tmp_path: Path) -
     given = {"start": str(run), "real": str(tmp_path), "epochs": 1, "pages": 4, "batch_size": 4, "validation": 300}
     refined = train_composed(PAGE, digits, out=tmp_path / "refined", given=given)
     assert refined.config["settings"]["widths"] == [4, 4, 8, 8]
+    with pytest.raises(RecipeError, match="--set start=FOLDER"):
+        train_composed(PAGE, digits, out=tmp_path / "none", given={"real": str(tmp_path), "start": ""})
     with pytest.raises(DataError, match=r"labels\.csv is missing"):
         real_pages(tmp_path / "refined")
 
@@ -80,11 +82,8 @@ def test_refining_begins_with_the_shipped_networks(
     run = train_composed(LINE, digits, out=tmp_path / "refined", given=given)
     *_, before, last = trainings("line", str(run.folder))
     assert last["settings"]["start"] == SHIPPED_PAGE
-    assert (
-        last["from"]
-        == [before["out"]]
-        == [f"{SHIPPED_PAGE}-{identity(MODELS / SHIPPED_PAGE / 'rows.onnx')['sha256'][:8]}"]
-    )
+    checksum = identity(MODELS / SHIPPED_PAGE / "rows.onnx")["sha256"]
+    assert last["from"] == [before["out"]] == [f"{SHIPPED_PAGE}-{checksum[:8]}"]
     outs = [one["out"] for one in trainings("line", str(run.folder))]
     assert len(outs) == len(set(outs)) > 5
     assert last["settings"]["widths"] == before["settings"]["widths"]

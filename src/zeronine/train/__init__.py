@@ -148,13 +148,14 @@ def train(
             target=target,
             digits=digits,
         )
-    from zeronine.train.composed import train_composed
     from zeronine.train.loop import train_recipe
     from zeronine.train.recipes import RECIPES
 
     if engine != "torch" or tensorboard:
         raise RecipeError(f"{name} is trained by PyTorch alone: leave --engine and --tensorboard out")
     if name in COMPOSED:
+        from zeronine.train.composed import train_composed
+
         task = _composed()[name]
         images = datasets.load(data or task.data)
         return train_composed(task, images, out=folder, seed=seed, given=settings, progress=progress)

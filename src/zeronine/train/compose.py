@@ -6,7 +6,6 @@ ruled, squared or guilloche paper, photographed badly.
 Everything that varies comes from one random source. It ends as ``page.ink``, like any page that a user brings.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import cv2
@@ -14,16 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeronine.page import ink
-from zeronine.train.forms import FORMS, Points, strokes
+from zeronine.train.forms import FORMS, Form, Points, strokes
 from zeronine.train.glyphs import glyphs
 from zeronine.train.pens import pens
 from zeronine.train.synthesis import FONTS, Random, hand_of_form
 
 Grey = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
-
-Form = Sequence[Sequence[Points]]
-"""Strokes of a digit, each of smooth parts, see ``forms.strokes``."""
 
 HEIGHT = 80
 """Pixels of the height that a digit is drawn in, before it is put on the page."""

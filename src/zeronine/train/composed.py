@@ -86,6 +86,8 @@ class ComposedSettings:
                 raise RecipeError(f"{name} is {getattr(self, name)}: it must be 0 or more and less than 1")
         if not 0 <= self.weight_decay < math.inf:
             raise RecipeError(f"weight_decay is {self.weight_decay}: it must be 0 or more")
+        if self.real and not self.start:
+            raise RecipeError("real pictures refine a trained network: name its run with  --set start=FOLDER")
 
 
 Settings = TypeVar("Settings", bound=ComposedSettings)
@@ -174,14 +176,18 @@ def trained(task: Task[Settings], run: Run) -> nn.Module:
     Raises:
         ModelError: the run is not finished, or its file is missing or damaged.
     """
-    if not run.finished:
-        raise ModelError(f"{run.folder} is not finished: train it again with the same settings to go on")
+    _check_finished(run)
     network = task.network(override(task.settings, {name: run.config["settings"][name] for name in task.shape}))
     try:
         network.load_state_dict(torch.load(run.folder / "model.pt", weights_only=True))
     except (OSError, RuntimeError, pickle.UnpicklingError) as error:
         raise ModelError(f"{run.folder / 'model.pt'} does not open ({error}): train again") from error
     return network.eval()
+
+
+def _check_finished(run: Run) -> None:
+    if not run.finished:
+        raise ModelError(f"{run.folder} is not finished: train it again with the same settings to go on")
 
 
 def train_composed(
@@ -232,8 +238,8 @@ def _usual(task: Task[Settings], given: Mapping[str, object]) -> Settings:
     start = str(given.get("start") or usual.start)
     if not start:
         return usual
-    shapes = [trainings(task.name, one)[-1]["settings"] for one in start.split(",")]
-    layers = [{name: before[name] for name in task.shape} for before in shapes]
+    befores = [trainings(task.name, name)[-1]["settings"] for name in starts_of(start)]
+    layers = [{name: before[name] for name in task.shape} for before in befores]
     if any(other != layers[0] for other in layers):
         raise ModelError(f"{start} have different layers: only networks of the same ones have a mean")
     return override(usual, layers[0])
@@ -244,32 +250,29 @@ def trainings(recipe: str, start: str) -> list[dict[str, Any]]:
 
     Args:
         recipe: its name.
-        start: what a training began with, see ``ComposedSettings``; earlier ones are known as far as they are here.
+        start: one of those in ``ComposedSettings.start``; what it began with is known as far as it is here.
 
     Returns:
         Of each ``recipe``, ``seed``, ``settings``, ``training_seconds``, ``out``, its name among them, and ``from``,
         the names of those that it began with: a model's has some of its checksum, for the shipped one changes.
 
     Raises:
-        ModelError: there is no such run or model, or it has no network of this recipe.
+        ModelError: there is no such run or model, or it is not finished, or has no network of this recipe.
     """
-    known = {one["out"]: one for name in start.split(",") for one in _trainings(recipe, name)}
-    return list(known.values())
-
-
-def _trainings(recipe: str, start: str) -> list[dict[str, Any]]:
-    """Those of one run or model."""
     if of_training(start):
         run = Run(Path(start))
         config = run.config
         if config["recipe"] != recipe:
             raise ModelError(f"{start} is a run of {config['recipe']}: name one of {recipe} with  --set start=FOLDER")
+        _check_finished(run)
         known = {key: config[key] for key in ("recipe", "seed", "settings")} | {"training_seconds": config["seconds"]}
-        starts = [name for name in config["settings"].get("start", "").split(",") if name]
-        if not all(map(_there, starts)):
+        starts = starts_of(config["settings"].get("start", ""))
+        try:
+            chains = [trainings(recipe, name) for name in starts]
+        except (ModelError, RecipeError):
             return [known | {"out": start, "from": starts}]
-        named = [_trainings(recipe, name)[-1]["out"] for name in starts]
-        return [*(trainings(recipe, ",".join(starts)) if starts else []), known | {"out": start, "from": named}]
+        before = {one["out"]: one for chain in chains for one in chain}
+        return [*before.values(), known | {"out": start, "from": [chain[-1]["out"] for chain in chains]}]
     card = find(start)[1]
     for part in (card, card.get("rows", {})):
         if part.get("recipe") == recipe:
@@ -280,12 +283,9 @@ def _trainings(recipe: str, start: str) -> list[dict[str, Any]]:
     raise ModelError(f"{start} has no network of {recipe}: name a model that reads pages with  --set start=MODEL")
 
 
-def _there(start: str) -> bool:
-    """Whether a training that another began with can still be looked up."""
-    try:
-        return Run(Path(start)).finished if of_training(start) else bool(find(start))
-    except ModelError:
-        return False
+def starts_of(start: str) -> list[str]:
+    """The runs and models that a training begins with, of ``ComposedSettings.start``."""
+    return [name for name in start.split(",") if name]
 
 
 def begun(task: Task[Settings], settings: Settings, training: Split, seed: int) -> nn.Module:
@@ -308,7 +308,7 @@ def begun(task: Task[Settings], settings: Settings, training: Split, seed: int) 
         trained(task, Run(Path(start)))
         if of_training(start)
         else settled(read_onnx(find(start)[0].with_name(task.file), task.network(settings)), seen())
-        for start in settings.start.split(",")
+        for start in starts_of(settings.start)
     ]
     if len(networks) > 1:
         states = [network.state_dict() for network in networks]
@@ -369,8 +369,7 @@ def _fit(
 ) -> tuple[nn.Module, float]:
     """Train; go on from the run's checkpoint where there is one. Gives the averaged network and the seconds."""
     if not settings.epochs:
-        answers, labels, more = task.answers(network, validation, 1)
-        run.write_history([{"epoch": 0, "val_accuracy": float((answers.argmax(1) == labels).mean()), **more}])
+        run.write_history([{"epoch": 0, **_validated(task, network, validation)}])
         return network.eval(), 0.0
     steps = task.steps(settings)
     state = start(network.to(best_device()), settings, steps * settings.epochs)
@@ -383,13 +382,18 @@ def _fit(
         figures = _epoch(task, state, islice(batches, steps), steps, progress)
         state.epoch += 1
         state.seconds += time.perf_counter() - begun
-        answers, labels, more = task.answers(state.result, validation, 1)
-        figures |= {"val_accuracy": float((answers.argmax(1) == labels).mean()) if len(labels) else 0.0, **more}
+        figures |= _validated(task, state.result, validation)
         state.history.append({"epoch": state.epoch, **figures, "seconds": round(state.seconds, 2)})
         checkpoint.parent.mkdir(exist_ok=True)
         state.save(checkpoint)
         run.write_history(state.history)
     return state.result.cpu().eval(), state.seconds
+
+
+def _validated(task: Task[Settings], network: nn.Module, validation: Split) -> dict[str, float]:
+    """Figures of a network on pieces made of images that it does not learn from."""
+    answers, labels, more = task.answers(network, validation, 1)
+    return {"val_accuracy": float((answers.argmax(1) == labels).mean()) if len(labels) else 0.0, **more}
 
 
 def _epoch(

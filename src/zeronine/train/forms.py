@@ -3,10 +3,15 @@
 Drawn by us after what European, Italian, Swedish and American hands do, so that no data set's terms apply.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 Points = NDArray[np.float64]
+
+Form = Sequence[Sequence[Points]]
+"""Strokes of a digit, each of smooth parts, (N, 2) in 0..1, that begin where the one before ends."""
 
 FORMS: dict[int, tuple[str, ...]] = {
     0: (
@@ -186,8 +191,8 @@ A stroke is smooth through its points, but turns sharply at the one before ``^``
 """
 
 
-def strokes(form: str) -> list[list[Points]]:
-    """A form's strokes, each a list of smooth parts, (N, 2) in 0..1, that begin where the one before ends."""
+def strokes(form: str) -> Form:
+    """A form's strokes."""
     return [_parts(stroke) for stroke in form.split(" / ")]
 
 

@@ -27,7 +27,7 @@ from zeronine.page import ROW, Grey, Line, Maps, Spot, cut_row, ink, lines
 from zeronine.reader import MODELS, ROWS, SHIPPED_PAGE, Reader
 from zeronine.train import glyphs
 from zeronine.train.compose import LEVELS, Composer, Page, Placed
-from zeronine.train.composed import composer, trained, trainings
+from zeronine.train.composed import composer, starts_of, trained, trainings
 from zeronine.train.lines import LINE
 from zeronine.train.pages import PAGE
 from zeronine.train.run import Run
@@ -443,7 +443,7 @@ card. Use it with `zeronine read IMAGE --page {card["name"]}` or `Reader(page="{
 def _settings(card: dict[str, Any]) -> str:
     settings = card["settings"]
     if not settings["epochs"]:
-        return f"the mean of the weights of {len(settings['start'].split(','))} networks, see below"
+        return f"the mean of the weights of {len(starts_of(settings['start']))} networks, see below"
     return ", ".join(f"{name} {value}" for name, value in settings.items() if value != "")
 
 
@@ -476,7 +476,7 @@ def _command(card: dict[str, Any], out: str) -> str:
 
 def _starts(card: dict[str, Any]) -> list[str]:
     """What a training began with, by the names that the card has for it."""
-    named: list[str] = card.get("from") or [one for one in card["settings"].get("start", "").split(",") if one]
+    named: list[str] = card.get("from") or starts_of(card["settings"].get("start", ""))
     return named
 
 

@@ -1,4 +1,4 @@
-"""Digits of 44 people as the path of their pen, from ``pens.npz``. Knows points; knows nothing of pixels or networks.
+"""Digits of 44 people as the path of their pen, from ``pens.npz``. Knows points; asks the digit reader which are clear.
 
 From the data set Pen-Based Recognition of Handwritten Digits (``PENS.md``): eight points of each digit, equally far
 from one another along the path. Where a pen was lifted the points say nothing of it; for the fives and sevens, which
@@ -62,31 +62,27 @@ TOP = 0.35
 
 def main(files: Sequence[Path]) -> None:
     """Write ``pens.npz`` from the files of the data set: sixteen coordinates, y upwards, and the digit, by commas."""
+    reader = Reader()
     lines = [line for file in files for line in file.read_text(encoding="ascii").split("\n")]
     rows = np.array([line.split(",") for line in lines if line and not line.startswith("@")], np.int64)
     paths = rows[:, :16].reshape(-1, 8, 2)
     paths[:, :, 1] = 100 - paths[:, :, 1]
     labels = rows[:, 16]
-    clear = np.array([_clear(path / 100.0, int(digit)) for path, digit in zip(paths, labels, strict=True)])
+    clear = np.array([_clear(path / 100.0, int(digit), reader) for path, digit in zip(paths, labels, strict=True)])
     paths, labels = paths[clear], labels[clear]
     order = np.lexsort([*paths.reshape(len(paths), -1).T, labels])  # alike from whatever order of the files
     with replaced(PLACE) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, paths=paths[order].astype(np.uint8), labels=labels[order].astype(np.uint8))
 
 
-def _clear(path: Points, digit: int) -> bool:
+def _clear(path: Points, digit: int, reader: Reader) -> bool:
     """Whether the digit reader sees the digit, or what its writers' way to write it looks like to it."""
     canvas = np.zeros((SIDE, SIDE), np.uint8)
     for stroke in parted(path, digit):
         points = np.rint((curve(stroke) * [0.75, 1] * HEIGHT + [9, 6]) * 8).astype(np.int32)
         cv2.polylines(canvas, [points], False, 255, PEN, cv2.LINE_AA, 3)
-    chances = _reader().predict(canvas).probabilities
+    chances = reader.predict(canvas).probabilities
     return float(chances[[digit, LIKE.get(digit, digit)]].max()) > DOUBTFUL
-
-
-@cache
-def _reader() -> Reader:
-    return Reader()
 
 
 SIDE, HEIGHT, PEN = 48, 36, 3

@@ -58,18 +58,17 @@ def real_digits(pages: Sequence[Page]) -> Split:
     Args:
         pages: see ``real_pages``.
     """
-    images, labels = [np.zeros((0, 28, 28), np.uint8)], []
+    images, labels = [], []
     for page in pages:
         for one in page.digits:
             left, top, wide, high = (round(side) for side in one.box)
             piece = page.grey[max(top, 0) : top + high, max(left, 0) : left + wide]
             try:
-                image = digit_image(np.rint(piece * 255).astype(np.uint8))
+                images.append(digit_image(np.rint(piece * 255).astype(np.uint8)))
             except ImageError:
                 continue
-            images.append(np.rint(image[None] * 255).astype(np.uint8))
             labels.append(one.digit)
-    return Split(np.concatenate(images), np.array(labels, np.int64))
+    return Split(np.array(images, np.float32).reshape(-1, 28, 28), np.array(labels, np.int64))
 
 
 def bent(page: Page, random: Random, size: tuple[int, int]) -> Page:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from zeronine.errors import ImageError
 from zeronine.image import digit_image
-from zeronine.train.forms import FORMS, Points, strokes
+from zeronine.train.forms import FORMS, Form, Points, strokes
 from zeronine.train.glyphs import LETTERS, SIGNS, glyphs
 
 Random = np.random.Generator
@@ -129,11 +129,11 @@ def _pool(one: Callable[[Random], tuple[Grey, int]], count: int, seed: int) -> t
     return pixels, np.array([label for _, label in rows], np.int64)
 
 
-def hand_of_form(form: Sequence[Sequence[Points]], random: Random) -> list[Points]:
+def hand_of_form(form: Form, random: Random) -> list[Points]:
     """A form as one hand writes it: trembling, slanted, narrow or wide; lines of points, longest side 1.
 
     Args:
-        form: strokes, each of smooth parts, see ``forms.strokes``.
+        form: its strokes.
         random: decides how.
     """
     tremor, smooth = random.uniform(0.01, 0.05), random.random() < 0.85
