@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import torch
 
 from zeronine import data
 from zeronine.errors import RecipeError
-from zeronine.train import Run, describe, glyphs, predicted_split, synthesis, train
+from zeronine.train import Run, augment, describe, glyphs, pens, predicted_split, synthesis, train
 from zeronine.train.augment import Augmentation
 from zeronine.train.loop import finetune, train_recipe
 from zeronine.train.networks import pooled, strided
@@ -133,6 +134,20 @@ def test_what_is_made_depends_on_its_seed_alone(digits: data.Dataset) -> None:
         assert (images.reshape(len(images), -1).max(axis=1) > 0).all()
         assert np.array_equal(images, make(1)[0])
         assert not np.array_equal(images, make(2)[0])
+
+
+def test_a_pointed_nib_draws_thick_downwards_and_a_broad_one_across_its_edge() -> None:
+    down, across = np.array([[0.5, 0.0], [0.5, 1.0]]), np.array([[0.0, 0.5], [1.0, 0.5]])
+    assert synthesis._lightness(down, None) == pytest.approx(0)
+    assert synthesis._lightness(down[::-1], None) == synthesis._lightness(across, None) == pytest.approx(1)
+    assert synthesis._lightness(across, 0.0) == pytest.approx(1)
+    assert synthesis._lightness(across, np.pi / 2) == synthesis._lightness(down, 0.0) == pytest.approx(0)
+
+
+def test_half_of_the_digits_that_are_drawn_are_other_peoples() -> None:
+    forms = [synthesis.form_of(7, np.random.default_rng(seed)) for seed in range(200)]
+    followed = sum(any(form[0][0] is way[0] for way in pens.pens()[7]) for form in forms)
+    assert 80 < followed < 140
 
 
 def test_it_learns(digits: data.Dataset, tmp_path: Path) -> None:
@@ -265,6 +280,30 @@ def test_no_augmentation_leaves_images_alone() -> None:
     images = torch.rand(4, 1, 28, 28)
     still = Augmentation(rotation=0, scale=0, shear=0, shift=0, elastic=0, stroke=0)
     assert torch.allclose(still(images, torch.Generator()), images, atol=1e-5)
+
+
+@pytest.mark.parametrize(("count", "share"), [(128, 0.2), (128, 0.15), (64, 0.4), (8, 0.5)])
+def test_every_kind_of_damage_is_done(count: int, share: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[tuple[int, int]] = []
+
+    def kind(number: int, images: torch.Tensor, _: torch.Generator) -> torch.Tensor:
+        done.append((number, len(images)))
+        return images
+
+    kinds = len(augment.DAMAGES)
+    monkeypatch.setattr(augment, "DAMAGES", [partial(kind, number) for number in range(kinds)])
+    still = Augmentation(rotation=0, scale=0, shear=0, shift=0, elastic=0, stroke=0, damage=share)
+    still(torch.rand(count, 1, 28, 28), torch.Generator())
+    assert sum(size for _, size in done) == round(share * count)
+    assert [number for number, _ in done] == list(range(min(kinds, round(share * count))))
+    assert max(size for _, size in done) - min(size for _, size in done) <= 1
+
+
+@pytest.mark.parametrize("damage", augment.DAMAGES)
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_damage_leaves_images(damage: Any, count: int) -> None:
+    images = torch.rand(count, 1, 28, 28)
+    assert damage(images, torch.Generator()).shape == images.shape
 
 
 def test_sprint_reaches_what_it_is_for(mnist: data.Dataset, tmp_path: Path) -> None:

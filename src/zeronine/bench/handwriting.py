@@ -201,7 +201,7 @@ DIGIT_SETS: dict[str, DigitSet] = {
     "usps": DigitSet("USPS, its test images (zip.test), 16×16", lambda: named("usps", "test")),
     "semeion": DigitSet("Semeion, all of it, 16×16", lambda: named("semeion", "train", "test")),
     "optdigits": DigitSet(
-        "all 1,797 digits in scikit-learn, which are the test part at UCI, 8×8",
+        "all 1,797 digits in scikit-learn, UCI's test part, 8×8; from the university that the pens were followed at",
         lambda: named("optdigits", "train", "test"),
     ),
     "dida": DigitSet("DIDA, old Swedish church books, cut out by machine", lambda: class_folders("dida")),

@@ -79,7 +79,9 @@ def _damaged(images: torch.Tensor, share: float, generator: torch.Generator) -> 
     """A share of the images each with one of the kinds of damage, in equal parts."""
     order = torch.randperm(len(images), generator=generator)[: round(share * len(images))]
     result = images.clone()
-    for damage, chosen in zip(DAMAGES, order.chunk(len(DAMAGES)), strict=False):
+    for damage, chosen in zip(DAMAGES, order.tensor_split(len(DAMAGES)), strict=True):
+        if not len(chosen):
+            break
         result[chosen] = damage(images[chosen], generator).clamp(0, 1)
     return result
 
@@ -158,7 +160,9 @@ def _banded(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
 
 
 def _outlined(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Only the edges of the strokes, as bright as they can be."""
+    """Only the edges of the strokes, as bright as they can be; of half of the images after a blur."""
+    blurred = functional.avg_pool2d(images, 3, stride=1, padding=1)
+    images = torch.where(_uniform(images, 0, 1, generator) < 0.5, blurred * 1.5, images).clamp(0, 1)
     around = functional.max_pool2d(images, 3, stride=1, padding=1)
     within = -functional.max_pool2d(-images, 3, stride=1, padding=1)
     first, second = (images - within), (around - images)
@@ -172,4 +176,5 @@ def _faded(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     return images * _uniform(images, 0.35, 1.0, generator) + _uniform(images, 0.0, 0.3, generator)
 
 
-DAMAGES = (_noisy, _specked, _blurred, _coarse, _lined, _faded, _zigzagged, _banded, _outlined)
+DAMAGES = (*(_noisy, _specked, _blurred, _coarse, _lined, _faded), *(_zigzagged, _banded, _outlined) * 2)
+"""Those that hide most of a digit twice as often as the others."""

@@ -13,10 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeronine.page import ink
-from zeronine.train.forms import FORMS, Form, Points, strokes
+from zeronine.train.forms import Form, Points
 from zeronine.train.glyphs import glyphs
-from zeronine.train.pens import pens
-from zeronine.train.synthesis import FONTS, Random, hand_of_form
+from zeronine.train.synthesis import FONTS, Random, form_of, hand_of_form
 
 Grey = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
@@ -322,23 +321,11 @@ class Composer:
             return _repenned(self._strangers[writer.font, digit], writer, random)
         if random.random() < writer.drawn:
             if digit not in writer.forms:
-                writer.forms[digit] = _form(digit, random)
+                writer.forms[digit] = form_of(digit, random, JOINED_UP.get(digit, ()) * 2)
             return _stroked(hand_of_form(writer.forms[digit], random), writer, random)
         of = self._of[digit]
         return _repenned(self._images[of[random.integers(len(of))]], writer, random)
 
-
-def _form(digit: int, random: Random) -> Form:
-    """A way to write a digit: as one of those people did whose pens were followed, or one of our own drawing."""
-    if random.random() < FOLLOWED:
-        ways = pens()[digit]
-        return [[stroke] for stroke in ways[random.integers(len(ways))]]
-    forms = FORMS[digit] + JOINED_UP.get(digit, ()) * 2
-    return strokes(forms[random.integers(len(forms))])
-
-
-FOLLOWED = 0.55
-"""Of the digits that are drawn, those that are written as by other people's pens."""
 
 JOINED_UP: dict[int, tuple[str, ...]] = {
     0: (

@@ -468,9 +468,11 @@ def _limits(card: dict[str, Any]) -> str:
     believed = (
         ", and how far its confidence can be believed there differs: see the tables" if card.get("tables") else ""
     )
-    corrections = f" and {card['taught']['corrections']} corrections" if card.get("taught") else ""
+    learned = [f"`{card['data']['name']}`"]
+    learned += ["the paths of 44 people's pens"] if card["settings"].get("written") else []
+    learned += [f"{card['taught']['corrections']} corrections"] if card.get("taught") else []
     lines.append(
-        f"The only handwriting that it has learned from is `{card['data']['name']}`{corrections}. "
+        f"The only handwriting that it has learned from is {' and '.join(learned)}. "
         f"Other hands, pens and papers are read less well{believed}."
     )
     if card["settings"].get("refused"):

@@ -204,3 +204,17 @@ def _parts(stroke: str) -> list[Points]:
         else:
             parts[-1].append([float(percent) / 100 for percent in word.split(",")])
     return [np.array(part) for part in parts]
+
+
+def curve(points: Points) -> Points:
+    """A centripetal Catmull-Rom curve through points (N, 2), 8 steps between two of them."""
+    if len(points) == 2:
+        return points
+    ends = np.concatenate([2 * points[:1] - points[1:2], points, 2 * points[-1:] - points[-2:-1]])
+    step = np.linspace(0, 1, 9)[:, None]
+    pieces = []
+    for a, b, c, d in zip(ends, ends[1:], ends[2:], ends[3:], strict=False):
+        pieces.append(
+            0.5 * (2 * b + (c - a) * step + (2 * a - 5 * b + 4 * c - d) * step**2 + (3 * b - a - 3 * c + d) * step**3)
+        )
+    return np.concatenate(pieces)

@@ -20,8 +20,7 @@ import numpy as np
 
 from zeronine.files import replaced
 from zeronine.reader import Reader
-from zeronine.train.forms import Points
-from zeronine.train.synthesis import curve
+from zeronine.train.forms import Points, curve
 
 PLACE = Path(__file__).with_name("pens.npz")
 

@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 
 from zeronine.errors import ImageError
 from zeronine.image import digit_image
-from zeronine.train.forms import FORMS, Form, Points, strokes
+from zeronine.train.forms import FORMS, Form, Points, curve, strokes
 from zeronine.train.glyphs import LETTERS, SIGNS, glyphs
+from zeronine.train.pens import pens
 
 Random = np.random.Generator
 Grey = NDArray[np.uint8]
@@ -55,8 +56,7 @@ def written(count: int, seed: int) -> tuple[Grey, NDArray[np.int64]]:
 
     def one(random: Random) -> tuple[Grey, int]:
         digit = int(random.choice(choices))
-        forms = FORMS[digit]
-        return _drawn(hand_of_form(strokes(forms[random.integers(len(forms))]), random), random), digit
+        return _drawn(hand_of_form(form_of(digit, random), random), random), digit
 
     return _pool(one, count, seed)
 
@@ -129,6 +129,25 @@ def _pool(one: Callable[[Random], tuple[Grey, int]], count: int, seed: int) -> t
     return pixels, np.array([label for _, label in rows], np.int64)
 
 
+def form_of(digit: int, random: Random, more: Sequence[str] = ()) -> Form:
+    """A way to write a digit: as one of those people did whose pens were followed, or one of our own drawing.
+
+    Args:
+        digit: 0 to 9.
+        random: decides which.
+        more: ways of our own beside FORMS.
+    """
+    if random.random() < FOLLOWED:
+        ways = pens()[digit]
+        return [[stroke] for stroke in ways[random.integers(len(ways))]]
+    forms = (*FORMS[digit], *more)
+    return strokes(forms[random.integers(len(forms))])
+
+
+FOLLOWED = 0.55
+"""Of the digits that are drawn, those that are written as by other people's pens."""
+
+
 def hand_of_form(form: Form, random: Random) -> list[Points]:
     """A form as one hand writes it: trembling, slanted, narrow or wide; lines of points, longest side 1.
 
@@ -156,29 +175,40 @@ def _line(parts: Sequence[Points], tremor: float, smooth: bool, random: Random) 
     return np.concatenate([curve(part) if smooth else part for part in shaken if len(part) > 1])
 
 
-def curve(points: Points) -> Points:
-    """A centripetal Catmull-Rom curve through points (N, 2), 8 steps between two of them."""
-    if len(points) == 2:
-        return points
-    ends = np.concatenate([2 * points[:1] - points[1:2], points, 2 * points[-1:] - points[-2:-1]])
-    step = np.linspace(0, 1, 9)[:, None]
-    pieces = []
-    for a, b, c, d in zip(ends, ends[1:], ends[2:], ends[3:], strict=False):
-        pieces.append(
-            0.5 * (2 * b + (c - a) * step + (2 * a - 5 * b + 4 * c - d) * step**2 + (3 * b - a - 3 * c + d) * step**3)
-        )
-    return np.concatenate(pieces)
-
-
 def _drawn(lines: Sequence[Points], random: Random) -> Grey:
     """Lines in a box of 1 by 1 drawn with a pen, white on black."""
     canvas = np.zeros((SIDE, SIDE), np.uint8)
     room = SIDE * random.uniform(0.6, 0.8)
     pen = max(1, round(room * random.uniform(0.05, 0.15)))
+    contrast = random.uniform(0.3, 0.85) if random.random() < NIBS else 0.0
+    nib = random.uniform(0.4, 1.1) if random.random() < 0.3 else None
     for line in lines:
-        points = (line * room + (SIDE - room) / 2) * 8
-        cv2.polylines(canvas, [np.rint(points).astype(np.int32)], False, 255, pen, cv2.LINE_AA, 3)
+        points = np.rint((line * room + (SIDE - room) / 2) * 8).astype(np.int32)
+        if not contrast:
+            cv2.polylines(canvas, [points], False, 255, pen, cv2.LINE_AA, 3)
+            continue
+        for begin, end, wide in zip(points, points[1:], pen * (1 - contrast * _lightness(line, nib)), strict=False):
+            tone = round(255 * min(1.0, 0.55 + 0.35 * wide))
+            cv2.line(canvas, begin, end, tone, max(1, round(wide)), cv2.LINE_AA, 3)
     return canvas
+
+
+NIBS = 0.4
+"""Of what is drawn, that which is drawn with a nib: its strokes are thick and thin."""
+
+
+def _lightness(line: Points, nib: float | None) -> NDArray[np.float64]:
+    """How thin a nib draws each step of a line (N, 2): 0 as thick as it can, 1 as thin; (N - 1,).
+
+    Args:
+        line: as it was drawn, y downwards.
+        nib: angle of a broad one's edge, along which it draws thin, in radians anticlockwise from level; None for a
+            pointed one, which draws thick where it is pressed, downwards.
+    """
+    across, down = np.diff(line, axis=0).T
+    if nib is not None:
+        return np.asarray(np.abs(np.cos(np.arctan2(-down, across) - nib)))
+    return np.asarray(1 - down.clip(0) / np.hypot(across, down).clip(1e-9))
 
 
 def _among(middle: Grey, others: Grey, random: Random) -> Grey:
@@ -201,8 +231,8 @@ def _among(middle: Grey, others: Grey, random: Random) -> Grey:
             reach[side] = half + random.uniform(0.5, max(1.0, min(7.0, 0.5 * (other[-1] - other[0]))))
         else:
             reach[side] = half + random.uniform(2, 12)
-    if random.random() < 0.12:
-        reach[random.integers(2)] = half - random.uniform(0, 3)  # cut off by the edge of the picture
+    if random.random() < 0.2:
+        reach[random.integers(2)] = half * random.uniform(0.65, 1)  # cut off by the edge of the picture
     _rule(page, 60 - reach[0], 60 + reach[1], random)
     if random.random() < 0.15:
         spot = (round(60 + half + random.uniform(2, 4)), 18 + round(random.uniform(20, 25)))
