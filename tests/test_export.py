@@ -1,6 +1,8 @@
 """Export: what users get answers as what was trained; Keras files of any make are measured."""
 
 import json
+import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +61,21 @@ def test_the_exported_network_is_the_trained_one(runs: dict[str, Run], tmp_path:
     text = (folder / "README.md").read_text()
     assert f"{100 * runs[name].accuracy:.2f} %" in text
     assert f"zeronine train {name}" in text
+
+
+def test_a_card_names_who_taught_its_network(runs: dict[str, Run], tmp_path: Path) -> None:
+    teacher = shutil.copytree(runs["standard"].folder, tmp_path / "somewhere")
+    given = {**runs["standard"].config["settings"], "teacher": str(teacher), "epochs": 1}
+    run = train("standard", data="optdigits", digits=True, out=tmp_path / "pupil", settings=given)
+    text = (export(run.folder, tmp_path / "taught_v1") / "README.md").read_text()
+    first, second = re.findall(r"    (zeronine train .*)", text)
+    assert first.endswith("--out teacher")
+    assert "--set teacher=teacher" in second
+    assert "its teacher took" in text
+    assert "somewhere" not in text
+    shutil.rmtree(teacher)
+    text = (export(run.folder, tmp_path / "orphaned_v1") / "README.md").read_text()
+    assert len(re.findall(r"    (zeronine train .*)", text)) == 1
 
 
 def test_a_network_of_20_by_20_reads_any_picture(tmp_path: Path, seven: np.ndarray) -> None:

@@ -90,6 +90,8 @@ VARIANTS = {
     "wide margins": lambda seven: np.pad(ground(seven), 400, mode="edge"),
     "cut to the ink": lambda seven: seven[22:98, 20:76],
     "small": lambda seven: cv2.resize(seven, (25, 30), interpolation=cv2.INTER_AREA),
+    "tiny": lambda seven: cv2.resize(1 - seven, (10, 12), interpolation=cv2.INTER_AREA),
+    "tiny, white on black": lambda seven: cv2.resize(seven, (10, 12), interpolation=cv2.INTER_AREA),
     "large": lambda seven: cv2.resize(ground(seven), (1500, 1800), interpolation=cv2.INTER_CUBIC),
     "shadow": lambda seven: ground(seven) * np.linspace(0.45, 1, 100, dtype=np.float32),
     "lamp": lambda seven: ground(seven) * np.sin(np.linspace(0.5, 2.4, 120))[:, None],

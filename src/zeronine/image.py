@@ -75,7 +75,7 @@ def digit_images(source: Source) -> Iterator[Grey]:
         if _is_digit_image(already):
             yield already
             return
-    ink = _ink(grey)
+    ink = _ink(_enlarged(grey) if max(grey.shape) <= TINY else grey)
     clean = _without_lines(ink)
     seen = [_normalised(_digit_only(clean))]
     yield seen[0]
@@ -336,6 +336,22 @@ def _centre_of_mass(ink: Grey) -> tuple[float, float]:
         float(ink.sum(axis=1) @ np.arange(ink.shape[0])) / total,
         float(ink.sum(axis=0) @ np.arange(ink.shape[1])) / total,
     )
+
+
+def _enlarged(grey: Grey) -> Grey:
+    """A tiny picture with paper around it and many pixels for each of its own, the mean of which is as before."""
+    grey = np.pad(grey, 1, constant_values=float(grey.min() if _is_dark_background(grey) else grey.max()))
+    times = round(64 / max(grey.shape))
+    size = grey.shape[1] * times, grey.shape[0] * times
+    large = cv2.resize(grey, size, interpolation=cv2.INTER_CUBIC)
+    for _ in range(5):
+        missing = grey - cv2.resize(large, grey.shape[::-1], interpolation=cv2.INTER_AREA)
+        large = large + cv2.resize(missing, size, interpolation=cv2.INTER_LINEAR)
+    return np.asarray(large.clip(0, 1), np.float32)
+
+
+TINY = 12
+"""Pixels of the longer side, up to which a pixel is as wide as a stroke: how dark it is tells where the stroke runs."""
 
 
 def _shrink(pixels: NDArray[Any], side: int) -> NDArray[Any]:

@@ -9,7 +9,7 @@ import shlex
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from zeronine import data as datasets
-from zeronine.errors import ModelError
+from zeronine.errors import ModelError, RecipeError
 from zeronine.evaluate import Evaluation, evaluate
 from zeronine.files import identity
 from zeronine.formats import DIGITS
@@ -313,12 +313,19 @@ def _card(run: Run, name: str) -> dict[str, Any]:
     """All that is to be known of a model."""
     config, (probabilities, labels) = run.config, run.predictions
     result = evaluate(probabilities, labels, config["classes"])
+    teacher = {}
+    if config["settings"].get("teacher"):
+        with suppress(RecipeError):  # it may be gone
+            its = Run(Path(config["settings"]["teacher"])).config
+            teacher = {"teacher": {"command": _command(its), "training_seconds": its["seconds"]}}
+        config = config | {"settings": config["settings"] | {"teacher": TEACHER}}
     return {
         "name": name,
         **_form(config),
         "recipe": config["recipe"],
         "seed": config["seed"],
         "settings": config["settings"],
+        **teacher,
         "engine": config["engine"],
         "data": config["data"],
         "command": _command(config),
@@ -329,6 +336,10 @@ def _card(run: Run, name: str) -> dict[str, Any]:
         "versions": config["versions"],
         "exported": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+TEACHER = "teacher"
+"""Folder of the run that another one learned from, in the commands of a card, wherever it was."""
 
 
 def measured(result: Evaluation, part: str) -> dict[str, Any]:
@@ -403,7 +414,7 @@ def _facts(card: dict[str, Any]) -> str:
         f"{measured['count']:,}); 95 % interval {low} to {high} %",
         "log loss": f"{measured['log_loss']:.4f}",
         "training time": f"{card['training_seconds']:.0f} s on {card['hardware']['cores']} cores, "
-        f"{card['hardware']['processor']}",
+        f"{card['hardware']['processor']}" + _teaching(card),
         "settings": ", ".join(f"{name} {value}" for name, value in card["settings"].items()),
         "size": f"{card['model']['bytes']:,} bytes, SHA-256 `{card['model']['sha256']}`",
         "parity": f"{parity['same_answers']:,} of {parity['images']:,} answers as before the export, "
@@ -411,6 +422,11 @@ def _facts(card: dict[str, Any]) -> str:
         "versions": ", ".join(f"{name} {number}" for name, number in card["versions"].items()),
     }
     return _markdown(("", ""), list(rows.items()))
+
+
+def _teaching(card: dict[str, Any]) -> str:
+    """What it took before, where the answers of another network were learned."""
+    return f"; its teacher took {card['teacher']['training_seconds']:.0f} s" if card.get("teacher") else ""
 
 
 def _taught(card: dict[str, Any]) -> str:
@@ -493,9 +509,10 @@ def _limits(card: dict[str, Any]) -> str:
 def _making(card: dict[str, Any]) -> str:
     if card.get("taught"):
         return f"## To make it again\n\nWith the same corrections in the store:\n\n    {card['command']}"
+    first = f"    {card['teacher']['command']} --out {TEACHER}\n" if card.get("teacher") else ""
     text = f"""## To make it again
 
-    {card["command"]} --out run
+{first}    {card["command"]} --out run
     zeronine export run --out {card["name"]}"""
     return text + (f"\n    {card['measured_on']['command']}" if card.get("measured_on") else "")
 

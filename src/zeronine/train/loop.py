@@ -45,17 +45,20 @@ class Teacher:
     Attributes:
         network: gives logits.
         known: how many of the images that are learned from, counted from the first, it teaches: those of our own making
-            behind them keep their labels, for it may never have seen such forms.
+            behind them keep their labels where it has not learned from such.
+        temperature: what its logits were divided by after training. It teaches as it answered before: how likely it
+            thinks the other classes says more than how sure it is.
     """
 
     network: nn.Module
     known: int
+    temperature: float
 
     def targets(self, pixels: torch.Tensor, labels: torch.Tensor, numbers: torch.Tensor, mixed: bool) -> torch.Tensor:
-        """Probabilities (N, classes) for bent images (N, 1, 28, 28), from their labels, one-hot, and their numbers."""
+        """Probabilities (N, classes) for bent images (N, 1, 28, 28), from those that labels tell and their numbers."""
         with torch.inference_mode(), torch.autocast(pixels.device.type, torch.bfloat16, enabled=mixed):
             logits: torch.Tensor = self.network(pixels)[:, : labels.shape[1]]
-        return torch.where(numbers[:, None] < self.known, logits.float().softmax(1), labels.float())
+        return torch.where(numbers[:, None] < self.known, (logits.float() * self.temperature).softmax(1), labels)
 
 
 def untrained(recipe: str, settings: Mapping[str, Any], classes: int) -> Convnet | Ensemble:
@@ -151,7 +154,7 @@ def train_recipe(
     if dataset.classes != DIGITS:
         chosen = replace(chosen, written=0, crowded=0, refused=0)  # drawn digits do not belong among other things
     splits = divide(dataset, chosen)
-    _teacher(chosen)
+    _teacher(chosen, 0)
     run, progress = Run(out), progress or _silent
     members = [
         train_recipe(
@@ -304,9 +307,8 @@ def fit(
         The network with the averaged weights, on the CPU, and the seconds it took over all starts.
     """
     device = best_device()
-    answers = _teacher(settings)
-    teacher = Teacher(answers.to(device), len(training)) if answers else None
     images, labels = _resident(enriched(training, settings, seed), device)
+    teacher = _teacher(settings, len(training), len(images) - len(training))
     settling = range(settings.epochs - settings.settling, settings.epochs)
     seen = [len(training) if epoch in settling else len(images) for epoch in range(settings.epochs)]
     state = start(network.to(device), settings, sum(count // settings.batch_size for count in seen))
@@ -330,7 +332,7 @@ def fit(
     result = cast(Convnet, state.result)
     if settings.finetuning:
         started = time.perf_counter()
-        result = finetune(result, training, settings, seed, rank, world)
+        result = finetune(result, training, settings, seed, rank, world, teacher)
         state.seconds += time.perf_counter() - started
     return result.cpu().eval(), state.seconds
 
@@ -340,7 +342,13 @@ FINETUNING_RATE = 1e-3
 
 
 def finetune(
-    network: Convnet, training: Split, settings: Settings, seed: int, rank: int = 0, world: int = 1
+    network: Convnet,
+    training: Split,
+    settings: Settings,
+    seed: int,
+    rank: int = 0,
+    world: int = 1,
+    teacher: Teacher | None = None,
 ) -> Convnet:
     """Train on the data set's images alone, then go half of the way back to the weights before.
 
@@ -355,6 +363,7 @@ def finetune(
         seed: of order and bending.
         rank: this process's number.
         world: how many processes train together.
+        teacher: whose answers are learned in place of labels.
     """
     device = next(network.parameters()).device
     images, labels = _resident(training, device)
@@ -363,7 +372,7 @@ def finetune(
     model = DistributedDataParallel(state.network) if world > 1 else state.network
     for epoch in range(settings.finetuning):
         state.epoch = settings.epochs + epoch
-        _epoch(model, state, images, labels, settings, seed, rank, world, _silent, None)
+        _epoch(model, state, images, labels, settings, seed, rank, world, _silent, teacher)
     after = cast(Convnet, state.result)
     before = network.state_dict()
     for name, weights in after.state_dict().items():
@@ -410,10 +419,11 @@ def _epoch(
         pixels = pixels.contiguous(memory_format=torch.channels_last)
         with torch.autocast(device.type, torch.bfloat16, enabled=mixed):
             logits = model(pixels)
-        target = labels[batch]
+        target, smoothing = labels[batch], settings.label_smoothing
         if teacher is not None:
-            target = teacher.targets(pixels, functional.one_hot(target, logits.shape[1]), batch, mixed)
-        loss = functional.cross_entropy(logits.float(), target, label_smoothing=settings.label_smoothing)
+            smooth = functional.one_hot(target, logits.shape[1]) * (1 - smoothing) + smoothing / logits.shape[1]
+            target, smoothing = teacher.targets(pixels, smooth, batch, mixed), 0.0
+        loss = functional.cross_entropy(logits.float(), target, label_smoothing=smoothing)
         state.learn(loss)
         losses += torch.stack([loss.detach(), (logits.argmax(1) == labels[batch]).float().mean()])
         if rank == 0 and (step % 20 == 0 or step == steps - 1):
@@ -426,18 +436,25 @@ def _epoch(
     return {"loss": loss_mean, "accuracy": accuracy_mean}
 
 
-def _teacher(settings: Settings) -> nn.Module | None:
-    """The trained network that the settings name.
+def _teacher(settings: Settings, known: int, more: int = 0) -> Teacher | None:
+    """The trained network that the settings name; None where they name none.
+
+    Args:
+        settings: of the training.
+        known: how many images of the data set are learned from.
+        more: how many of our own making.
 
     Raises:
-        RecipeError: there is none.
+        RecipeError: there is no such run.
     """
     if not settings.teacher:
         return None
     run = Run(Path(settings.teacher))
     if not run.finished or run.config["kind"] != "torch":
         raise RecipeError(f"teacher is {settings.teacher}: it must be the folder of a finished run of a recipe of ours")
-    return trained(run)
+    its = run.config["settings"]
+    taught = known + more if its["written"] and its["crowded"] else known
+    return Teacher(trained(run).to(best_device()), taught, its["temperature"])
 
 
 def enriched(training: Split, settings: Settings, seed: int) -> Split:

@@ -3,7 +3,8 @@
 Three kinds, each a pool that is made once for a training, from its seed, and bent anew in every epoch like all images:
 
 - ``written``: digits in the forms that MNIST's American writers hardly use: ones with a long upstroke or a foot,
-  crossed sevens, open fours, nines with a tail. From ``forms``, our own, so that no data set's terms apply.
+  crossed sevens, open fours, nines with a tail. From ``forms``, our own, and along the pens of 44 people (``pens``);
+  some with a nib, which draws thick and thin.
 - ``crowded``: MNIST's digits as they are cut out of a form: parts of neighbours, ruled lines, a full stop beside them.
 - ``refused``: what is no digit: letters and signs in handwriting fonts (``glyphs``) and Hershey's, scribbles, shapes,
   textures, two digits, digits cut up. Capitals and small letters that are written like a digit (O, I, l, Z, S and
@@ -42,7 +43,7 @@ FONTS = (
 
 
 def written(count: int, seed: int) -> tuple[Grey, NDArray[np.int64]]:
-    """Digits drawn from FORMS.
+    """Digits drawn by ``form_of``.
 
     Args:
         count: of images.
