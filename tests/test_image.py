@@ -298,3 +298,15 @@ def test_the_first_way_is_the_digit_image(seven: NDArray[np.float32]) -> None:
     ways = list(digit_images(large))
     assert np.array_equal(ways[0], digit_image(large))
     assert list(map(len, digit_images(seven))) == [28]  # a digit image has one way
+
+
+def test_what_the_edge_cut_apart_belongs_together() -> None:
+    def bands(picture: NDArray[np.uint8]) -> int:
+        return int(np.diff(digit_image(picture).any(axis=1).astype(int)).clip(0).sum())
+
+    nine = np.zeros((200, 120), np.uint8)
+    cv2.circle(nine, (90, 60), 38, 255, 12)
+    cv2.ellipse(nine, (70, 100), (70, 70), 0, 30, 90, 255, 12)
+    assert bands(nine) == 2
+    nine[150:] = np.roll(nine[150:], -15, axis=1)  # the tail does not reach the edge: it may be anything
+    assert bands(nine) == 1

@@ -527,13 +527,14 @@ def _digit_only(ink: Grey, alone: bool = False) -> Grey:
     mass = np.bincount(labels.ravel(), weights=ink.ravel(), minlength=count)
     mass[0] = 0
     boxes = stats[:, :4].astype(float)
-    edges, spans = _at_edges(boxes, ink.shape)
+    touches, spans = _at_edges(boxes, ink.shape)
+    edges = touches.sum(0)
     spans |= _frames(boxes, labels)
     off_centre = np.hypot(*(centres / ink.shape[::-1] - 0.5).T)
     likely = mass * (1 - off_centre) * np.where(edges > 0, 0.6, 1) * np.where(spans, 0.1, 1)
     main = 1 + int(likely[1:].argmax())  # 0 is the paper, which has no middle where there is none
     eligible = (mass > 0.01 * mass[main]) & ((edges == 0) | (edges[main] > 0)) & ~spans
-    kept = _chained(boxes, main, eligible, mass.astype(float))
+    kept = _chained(boxes, main, eligible, mass.astype(float), _cut(boxes, main, touches))
     if alone:
         if np.any(mass[kept] > 0.5 * mass[main], where=np.flatnonzero(kept) != main):
             raise ImageError("blank", "there are several pieces of its size")
@@ -566,8 +567,8 @@ _OTHER_WAYS: tuple[Callable[[Grey, Grey], Grey], ...] = (
 )
 
 
-def _at_edges(boxes: NDArray[np.float64], shape: tuple[int, ...]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Of boxes (N, 4), left, top, width, height: edges that each touches; which are lines along one."""
+def _at_edges(boxes: NDArray[np.float64], shape: tuple[int, ...]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Of boxes (N, 4), left, top, width, height: (4, N) which edge each touches; (N,) which are lines along one."""
     left, top, wide, high = boxes.T
     touches = np.stack([left <= 0, top <= 0, left + wide >= shape[1], top + high >= shape[0]])
     level = (wide >= 0.8 * shape[1]) & (high < 0.1 * shape[0])
@@ -575,7 +576,19 @@ def _at_edges(boxes: NDArray[np.float64], shape: tuple[int, ...]) -> tuple[NDArr
     near_side = (left + wide < 0.2 * shape[1]) | (left > 0.8 * shape[1])
     near_end = (top + high < 0.2 * shape[0]) | (top > 0.8 * shape[0])
     frame = (wide >= 0.9 * shape[1]) & (high >= 0.9 * shape[0]) & (touches.sum(0) >= 3)
-    return touches.sum(0), (level & near_end) | (upright & near_side) | frame
+    return touches, (level & near_end) | (upright & near_side) | frame
+
+
+def _cut(boxes: NDArray[np.float64], main: int, touches: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which components may have been one with the main one before an edge of the picture cut them apart.
+
+    They touch that edge, too, and reach no further from it than the main one does.
+    """
+    left, top, wide, high = boxes.T
+    sides = (left >= left[main]) & (left + wide <= left[main] + wide[main])
+    ends = (top >= top[main]) & (top + high <= top[main] + high[main])
+    beside = np.stack([sides, ends, sides, ends])
+    return np.asarray((touches & touches[:, main, None] & beside).any(0))
 
 
 def _frames(boxes: NDArray[np.float64], labels: NDArray[Any]) -> NDArray[np.bool_]:
@@ -592,14 +605,21 @@ def _frames(boxes: NDArray[np.float64], labels: NDArray[Any]) -> NDArray[np.bool
 
 
 def _chained(
-    boxes: NDArray[np.float64], main: int, eligible: NDArray[np.bool_], mass: NDArray[np.float64]
+    boxes: NDArray[np.float64],
+    main: int,
+    eligible: NDArray[np.bool_],
+    mass: NDArray[np.float64],
+    cut: NDArray[np.bool_],
 ) -> NDArray[np.bool_]:
-    """Which components belong to the main one: near it, or near one that does; small ones only when very near."""
+    """Which components belong to the main one: near it, or near one that does; small ones only when very near.
+
+    Those that an edge may have cut from it may be further away.
+    """
     kept = np.zeros(len(boxes), bool)
     kept[main] = True
     others = np.flatnonzero(eligible & ~kept)
     others = others[np.argsort(-mass[others], kind="stable")[:MOST_PIECES]]
-    reach = np.where(mass[others] > 0.05 * mass[main], 0.25, 0.1) * max(boxes[main, 2:])
+    reach = np.where(mass[others] > 0.05 * mass[main], np.where(cut[others], CUT, 0.25), 0.1) * max(boxes[main, 2:])
     x, y, width, height = boxes[others].T
     joined = np.array([main])
     while joined.size:
@@ -612,6 +632,9 @@ def _chained(
         kept[joined] = True
     return kept
 
+
+CUT = 1.0
+"""Of the main component's longer side: how far one may be from it that an edge may have cut from it."""
 
 MOST_PIECES = 300
 """That a digit may be broken into; a picture of noise has thousands, and would take minutes."""
