@@ -57,7 +57,7 @@ class Teacher:
     def targets(self, pixels: torch.Tensor, labels: torch.Tensor, numbers: torch.Tensor, mixed: bool) -> torch.Tensor:
         """Probabilities (N, classes) for bent images (N, 1, 28, 28), from those that labels tell and their numbers."""
         with torch.inference_mode(), torch.autocast(pixels.device.type, torch.bfloat16, enabled=mixed):
-            logits: torch.Tensor = self.network(pixels)[:, : labels.shape[1]]
+            logits: torch.Tensor = self.network(pixels)
         return torch.where(numbers[:, None] < self.known, (logits.float() * self.temperature).softmax(1), labels)
 
 
@@ -454,7 +454,11 @@ def _teacher(settings: Settings, known: int, more: int = 0) -> Teacher | None:
         raise RecipeError(f"teacher is {settings.teacher}: it must be the folder of a finished run of a recipe of ours")
     its = run.config["settings"]
     taught = known + more if its["written"] and its["crowded"] else known
-    return Teacher(trained(run).to(best_device()), taught, its["temperature"])
+    network = trained(run).to(best_device())
+    for part in network.modules():
+        if isinstance(part, Convnet):
+            part.doubt = None  # which digit is taught; whether it is one is learned from labels, afterwards
+    return Teacher(network, taught, its["temperature"])
 
 
 def enriched(training: Split, settings: Settings, seed: int) -> Split:

@@ -5,7 +5,7 @@ from one another along the path. Where a pen was lifted the points say nothing o
 these people write in two strokes, ``parted`` tells where that was.
 
 Eight points are few: what they leave of some digits looks like another one, and nobody should learn that. So those are
-left out that the digit reader takes for something else.
+left out that the digit reader takes for something else; ``pens.npz`` was made with ``standard_v1`` of 2026-11-21.
 
 To make ``pens.npz`` anew: ``python -m zeronine.train.pens pendigits.tra pendigits.tes``.
 """

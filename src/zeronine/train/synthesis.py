@@ -146,7 +146,7 @@ def form_of(digit: int, random: Random, more: Sequence[str] = ()) -> Form:
 
 
 FOLLOWED = 0.55
-"""Of the digits that are drawn, those that are written as by other people's pens."""
+"""Of the digits that are drawn, those that are written as other people do."""
 
 
 def hand_of_form(form: Form, random: Random) -> list[Points]:

@@ -74,7 +74,7 @@ class Teaching:
         hardest: of MNIST's training images that are replayed, those that the model is least sure of. With as many at
             random, the accuracy on the held out ones fell by 0.1 to 0.3 points; with these it does not.
         others: of MNIST's training images that are replayed besides, at random.
-        written: digits of our own drawing that are replayed, see ``synthesis``.
+        written: drawn digits that are replayed, see ``synthesis``.
         crowded: likewise, digits among neighbours.
         refused: likewise, what is no digit.
     """
