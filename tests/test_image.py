@@ -298,6 +298,9 @@ def test_the_first_way_is_the_digit_image(seven: NDArray[np.float32]) -> None:
     ways = list(digit_images(large))
     assert np.array_equal(ways[0], digit_image(large))
     assert list(map(len, digit_images(seven))) == [28]  # a digit image has one way
+    damaged = np.maximum(digit_image(seven), 0.2).astype(np.float32)
+    for picture in (damaged, 1 - damaged):
+        assert np.allclose(next(digit_images(picture)), damaged)
 
 
 def test_what_the_edge_cut_apart_belongs_together() -> None:

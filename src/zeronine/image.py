@@ -51,15 +51,18 @@ def digit_image(source: Source) -> Grey:
     Raises:
         ImageError: the picture cannot be read, is too large, or is blank.
     """
-    return next(digit_images(source))
+    grey = _grey(_shrink(load_pixels(source), WORKING_SIDE))
+    already = _ready(grey)
+    return _normalised(_digit_only(_without_lines(_ink(grey)))) if already is None else already
 
 
 def digit_images(source: Source) -> Iterator[Grey]:
-    """The ways to see one digit in a picture, likeliest first: the first is ``digit_image``.
+    """The ways to see one digit in a picture, likeliest first: the first is ``digit_image``, but for 28×28 pixels.
 
     A picture cut out of a form or a register shows parts of neighbours and ruled lines, which may touch the digit. What
     belongs to it is for whoever reads digits to say, so each way leaves more away: coarser lines, what lies apart, what
-    lies at the sides. A picture of 28×28 pixels is seen as it is, too. A digit image gives itself alone.
+    lies at the sides. A picture of 28×28 pixels is meant as a digit image, damaged perhaps, and is seen as it is before
+    all else. A digit image gives itself alone.
 
     Args:
         source: as for ``digit_image``.
@@ -71,18 +74,17 @@ def digit_images(source: Source) -> Iterator[Grey]:
         ImageError: as for ``digit_image``, before the first.
     """
     grey = _grey(_shrink(load_pixels(source), WORKING_SIDE))
-    for already in (grey, 1 - grey):
-        if _is_digit_image(already):
-            yield already
-            return
-    ink = _ink(_enlarged(grey) if max(grey.shape) <= TINY else grey)
+    already = _ready(grey)
+    if already is not None:
+        yield already
+        return
+    ink = _ink(grey)
     clean = _without_lines(ink)
     seen = [_normalised(_digit_only(clean))]
-    yield seen[0]
-    if grey.shape == (SIDE, SIDE):  # meant as a digit image perhaps, but damaged
+    if grey.shape == (SIDE, SIDE):
         bright = float(np.median(grey[:, SIDE // 4 : -SIDE // 4])) > 0.5
-        seen.append(np.asarray(1 - grey if bright else grey, np.float32))
-        yield seen[1]
+        seen.insert(0, np.asarray(1 - grey if bright else grey, np.float32))
+    yield from seen
     for see in _OTHER_WAYS:
         try:
             image = _normalised(see(ink, clean))
@@ -320,6 +322,11 @@ def _widest_axis(colour: NDArray[Any]) -> Grey:
     return np.asarray(1 - along if darker else along, np.float32)
 
 
+def _ready(grey: Grey) -> Grey | None:
+    """A picture that is a digit image, white ink on black or the other way round; else None."""
+    return next((one for one in (grey, 1 - grey) if _is_digit_image(one)), None)
+
+
 def _is_digit_image(grey: Grey) -> bool:
     """Whether MNIST's rule already holds. It does for each of MNIST's 70,000: longest side 19 or 20, centred."""
     if grey.shape != (SIDE, SIDE) or not 0.9 <= grey.max() <= 1:
@@ -369,6 +376,7 @@ def _ink(grey: Grey) -> Grey:
     Raises:
         ImageError: blank.
     """
+    grey = _enlarged(grey) if max(grey.shape) <= TINY else grey
     raised = grey if _is_dark_background(grey) else -grey
     relief = raised - _paper(raised)
     smooth = cv2.GaussianBlur(relief, (3, 3), 0) if min(grey.shape) > 64 else relief
