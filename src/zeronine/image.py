@@ -373,6 +373,8 @@ def _shrink(pixels: NDArray[Any], side: int) -> NDArray[Any]:
 def _ink(grey: Grey) -> Grey:
     """How much ink, 0..1, paper 0, a full stroke 1: polarity, paper tone, shadow and noise are gone.
 
+    Of a tiny picture it has more pixels than that.
+
     Raises:
         ImageError: blank.
     """
