@@ -348,7 +348,7 @@ def _centre_of_mass(ink: Grey) -> tuple[float, float]:
 def _enlarged(grey: Grey) -> Grey:
     """A tiny picture with paper around it and many pixels for each of its own, the mean of which is as before."""
     grey = np.pad(grey, 1, constant_values=float(grey.min() if _is_dark_background(grey) else grey.max()))
-    times = round(64 / max(grey.shape))
+    times = max(4, round(40 / max(grey.shape)))
     size = grey.shape[1] * times, grey.shape[0] * times
     large = cv2.resize(grey, size, interpolation=cv2.INTER_CUBIC)
     for _ in range(5):
