@@ -202,11 +202,15 @@ def _learned(
     """One network of a recipe, trained, sharpened, and with its doubts; and the seconds that it took."""
     torch.manual_seed(seed)
     network = _member(name, asdict(settings), classes, doubt=False)
-    network, seconds = fit(network, splits["train"], splits["validation"], settings, seed, run, progress, rank, world)
+    training = splits["train"]
+    everything = enriched(training, settings, seed)
+    network, seconds = fit(
+        network, training, everything, splits["validation"], settings, seed, run, progress, rank, world
+    )
     network.sharpen(settings.temperature)
     if settings.refused:
         network.doubt = _member(name, asdict(settings), classes, doubt=True).doubt
-        seconds += learn_to_doubt(network, splits["train"], settings, seed)
+        seconds += learn_to_doubt(network, training, everything, settings, seed)
     return network, seconds
 
 
@@ -282,6 +286,7 @@ def _silent(done: int, total: int, figures: Mapping[str, float]) -> None:
 def fit(
     network: Convnet,
     training: Split,
+    everything: Split,
     validation: Split,
     settings: Settings,
     seed: int,
@@ -295,6 +300,7 @@ def fit(
     Args:
         network: takes (N, 1, 28, 28) float32 in 0..1, gives logits; initialised by the caller.
         training: images (N, 28, 28).
+        everything: these, and behind them those of our own making, see ``enriched``.
         validation: images that are only measured, each epoch; may be empty.
         settings: what decides the training.
         seed: of order and augmentation.
@@ -307,7 +313,7 @@ def fit(
         The network with the averaged weights, on the CPU, and the seconds it took over all starts.
     """
     device = best_device()
-    images, labels = _resident(enriched(training, settings, seed), device)
+    images, labels = _resident(everything, device)
     teacher = _teacher(settings, len(training), len(images) - len(training))
     settling = range(settings.epochs - settings.settling, settings.epochs)
     seen = [len(training) if epoch in settling else len(images) for epoch in range(settings.epochs)]
@@ -486,7 +492,7 @@ OTHERS = 0.05
 confidence in MNIST's digits is lost to doubt, and the expected calibration error is 1.7 %."""
 
 
-def learn_to_doubt(network: Convnet, training: Split, settings: Settings, seed: int) -> float:
+def learn_to_doubt(network: Convnet, training: Split, everything: Split, settings: Settings, seed: int) -> float:
     """Train a network's branch that tells digits from other things; all else of it stays as it is.
 
     Each batch is half digits, among them those of our own making, and half other things, bent alike, and damaged more
@@ -495,6 +501,7 @@ def learn_to_doubt(network: Convnet, training: Split, settings: Settings, seed: 
     Args:
         network: trained, with an untrained branch; on the CPU.
         training: images (N, 28, 28) of digits.
+        everything: these, and those of our own making, see ``enriched``.
         settings: of the training.
         seed: of what is made, of order and of bending.
 
@@ -504,7 +511,7 @@ def learn_to_doubt(network: Convnet, training: Split, settings: Settings, seed: 
     started, device = time.perf_counter(), best_device()
     network = network.to(device)
     doubt, mixed = cast(Doubt, network.doubt), computes_bfloat16(device)
-    digits, _ = _resident(enriched(training, settings, seed), device)
+    digits, _ = _resident(everything, device)
     others = torch.tensor(
         synthesis.refused(digit_bytes(training), training.labels, settings.refused, seed), device=device
     )
