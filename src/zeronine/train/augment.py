@@ -107,11 +107,9 @@ def _specked(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
 def _blurred(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     """Means over 3×3, 1×5 or 5×1 pixels, as bright at its brightest as before or not."""
     sizes = ((3, 3), (1, 5), (5, 1))
-    parts = [
-        functional.avg_pool2d(part, size, stride=1, padding=(size[0] // 2, size[1] // 2))
-        for part, size in zip(images.chunk(len(sizes)), sizes, strict=False)
-    ]
-    blurred = torch.cat(parts)
+    ways = [functional.avg_pool2d(images, size, 1, (size[0] // 2, size[1] // 2)) for size in sizes]
+    way = torch.randint(len(ways), (len(images),), generator=generator).to(images.device)
+    blurred = torch.stack(ways)[way, torch.arange(len(images), device=images.device)]
     return blurred * _uniform(images, 1.0, 1.6, generator)
 
 

@@ -154,7 +154,7 @@ def train_recipe(
     if dataset.classes != DIGITS:
         chosen = replace(chosen, written=0, crowded=0, refused=0)  # drawn digits do not belong among other things
     splits = divide(dataset, chosen)
-    _teacher(chosen, 0)
+    _teacher_run(chosen)  # or nothing is begun
     run, progress = Run(out), progress or _silent
     members = [
         train_recipe(
@@ -442,7 +442,21 @@ def _epoch(
     return {"loss": loss_mean, "accuracy": accuracy_mean}
 
 
-def _teacher(settings: Settings, known: int, more: int = 0) -> Teacher | None:
+def _teacher_run(settings: Settings) -> Run | None:
+    """The run of the trained network that the settings name; None where they name none.
+
+    Raises:
+        RecipeError: there is no such run.
+    """
+    if not settings.teacher:
+        return None
+    run = Run(Path(settings.teacher))
+    if not run.finished or run.config["kind"] != "torch":
+        raise RecipeError(f"teacher is {settings.teacher}: it must be the folder of a finished run of a recipe of ours")
+    return run
+
+
+def _teacher(settings: Settings, known: int, more: int) -> Teacher | None:
     """The trained network that the settings name; None where they name none.
 
     Args:
@@ -453,11 +467,9 @@ def _teacher(settings: Settings, known: int, more: int = 0) -> Teacher | None:
     Raises:
         RecipeError: there is no such run.
     """
-    if not settings.teacher:
+    run = _teacher_run(settings)
+    if run is None:
         return None
-    run = Run(Path(settings.teacher))
-    if not run.finished or run.config["kind"] != "torch":
-        raise RecipeError(f"teacher is {settings.teacher}: it must be the folder of a finished run of a recipe of ours")
     its = run.config["settings"]
     taught = known + more if its["written"] and its["crowded"] else known
     network = trained(run).to(best_device())
@@ -477,10 +489,10 @@ def enriched(training: Split, settings: Settings, seed: int) -> Split:
     """
     if not settings.written + settings.crowded:
         return training
-    pixels = digit_bytes(training)
     written, forms = synthesis.written(settings.written, seed)
-    crowded, middles = synthesis.crowded(pixels, training.labels, settings.crowded, seed)
-    return Split(np.concatenate([pixels, written, crowded]), np.concatenate([training.labels, forms, middles]))
+    pixels, labels = np.concatenate([digit_bytes(training), written]), np.concatenate([training.labels, forms])
+    crowded, middles = synthesis.crowded(pixels, labels, settings.crowded, seed)
+    return Split(np.concatenate([pixels, crowded]), np.concatenate([labels, middles]))
 
 
 DOUBT_EPOCHS, DOUBT_DAMAGE = 8, 0.4

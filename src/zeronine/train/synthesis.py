@@ -5,7 +5,8 @@ Three kinds, each a pool that is made once for a training, from its seed, and be
 - ``written``: digits in the forms that MNIST's American writers hardly use: ones with a long upstroke or a foot,
   crossed sevens, open fours, nines with a tail. From ``forms``, our own, and along the pens of 44 people (``pens``);
   some with a nib, which draws thick and thin.
-- ``crowded``: MNIST's digits as they are cut out of a form: parts of neighbours, ruled lines, a full stop beside them.
+- ``crowded``: digits, MNIST's and ``written``, as they are cut out of a form: parts of neighbours, ruled lines, a full
+  stop beside them, upright or aslant.
 - ``refused``: what is no digit: letters and signs in handwriting fonts (``glyphs``) and Hershey's, scribbles, shapes,
   textures, two digits, digits cut up. Capitals and small letters that are written like a digit (O, I, l, Z, S and
   kin) are left out.
@@ -15,6 +16,7 @@ Everything passes through ``digit_image``, like any picture that a user brings.
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from operator import itemgetter
 
 import cv2
 import numpy as np
@@ -50,10 +52,10 @@ def written(count: int, seed: int) -> tuple[Grey, NDArray[np.int64]]:
         seed: of all that varies: form, proportions, slant, tremor, pen.
 
     Returns:
-        Digit images (count, 28, 28) as bytes, and their labels (count,). Ones, twos, fours, sevens and nines, where
-        writers differ most, are twice as many as the others.
+        Digit images (count, 28, 28) as bytes, and their labels (count,). Ones to fours, sevens and nines,
+        where writers differ most, are twice as many as the others.
     """
-    choices = np.array([0, 1, 1, 2, 2, 3, 4, 4, 5, 6, 7, 7, 8, 9, 9])
+    choices = np.array([0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 6, 7, 7, 8, 9, 9])
 
     def one(random: Random) -> tuple[Grey, int]:
         digit = int(random.choice(choices))
@@ -145,7 +147,7 @@ def form_of(digit: int, random: Random, more: Sequence[str] = ()) -> Form:
     return strokes(forms[random.integers(len(forms))])
 
 
-FOLLOWED = 0.55
+FOLLOWED = 0.45
 """Of the digits that are drawn, those that are written as other people do."""
 
 
@@ -181,16 +183,18 @@ def _drawn(lines: Sequence[Points], random: Random) -> Grey:
     canvas = np.zeros((SIDE, SIDE), np.uint8)
     room = SIDE * random.uniform(0.6, 0.8)
     pen = max(1, round(room * random.uniform(0.05, 0.15)))
-    contrast = random.uniform(0.3, 0.85) if random.random() < NIBS else 0.0
+    contrast = random.uniform(0.3, 0.95) if random.random() < NIBS else 0.0
     nib = random.uniform(0.4, 1.1) if random.random() < 0.3 else None
+    steps: list[tuple[float, list[int], list[int]]] = []
     for line in lines:
         points = np.rint((line * room + (SIDE - room) / 2) * 8).astype(np.int32)
-        if not contrast:
+        if contrast:
+            widths = pen * (1 - contrast * _lightness(line, nib))
+            steps += zip(widths.tolist(), points.tolist(), points[1:].tolist(), strict=False)
+        else:
             cv2.polylines(canvas, [points], False, 255, pen, cv2.LINE_AA, 3)
-            continue
-        for begin, end, wide in zip(points, points[1:], pen * (1 - contrast * _lightness(line, nib)), strict=False):
-            tone = round(255 * min(1.0, 0.55 + 0.35 * wide))
-            cv2.line(canvas, begin, end, tone, max(1, round(wide)), cv2.LINE_AA, 3)
+    for wide, begin, end in sorted(steps, key=itemgetter(0)):  # a thin one leaves a thick one that it crosses as it is
+        cv2.line(canvas, begin, end, round(255 * min(1.0, 0.3 + 0.5 * wide)), max(1, round(wide)), cv2.LINE_AA, 3)
     return canvas
 
 
@@ -214,7 +218,7 @@ def _lightness(line: Points, nib: float | None) -> NDArray[np.float64]:
 
 def _among(middle: Grey, others: Grey, random: Random) -> Grey:
     """A digit with parts of two others left and right of it, ruled lines and a full stop, cut as from a form."""
-    page = np.zeros((64, 120), np.int32)
+    page = np.zeros((64, 120), np.uint8)
 
     def put(image: Grey, left: int, top: int) -> None:
         place = page[top : top + 28, left : left + 28]
@@ -234,17 +238,26 @@ def _among(middle: Grey, others: Grey, random: Random) -> Grey:
             reach[side] = half + random.uniform(2, 12)
     if random.random() < 0.2:
         reach[random.integers(2)] = half * random.uniform(0.65, 1)  # cut off by the edge of the picture
+    if random.random() < SLANTED:
+        slant, narrow = float(np.clip(random.normal(0.4, 0.2), -0.2, 0.8)), random.uniform(0.6, 1)
+        turn = np.array([[narrow, -slant, 60 * (1 - narrow) + 32 * slant], [0, 1, 0]])
+        page = np.asarray(cv2.warpAffine(page, turn, (120, 64)), np.uint8)
+        reach = [side * narrow + abs(slant) * random.uniform(2, 8) for side in reach]
     _rule(page, 60 - reach[0], 60 + reach[1], random)
     if random.random() < 0.15:
         spot = (round(60 + half + random.uniform(2, 4)), 18 + round(random.uniform(20, 25)))
         cv2.circle(page, spot, int(random.integers(1, 3)), 255, -1)
     top, bottom = 32 - random.uniform(10, 16), 32 + random.uniform(10, 16)
     window = page[round(top) : round(bottom), round(60 - reach[0]) : round(60 + reach[1])]
-    large = cv2.resize(window.astype(np.uint8), None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
+    large = cv2.resize(window, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
     return np.pad(large, int(random.integers(0, 4)))
 
 
-def _rule(page: NDArray[np.int32], left: float, right: float, random: Random) -> None:
+SLANTED = 0.5
+"""Of what stands on a form, that which is written narrow and aslant, as in old books."""
+
+
+def _rule(page: Grey, left: float, right: float, random: Random) -> None:
     """Now and then a line beside the digit, or under or over it."""
     shade, tilt = int(random.integers(120, 256)), random.normal(0, 2)
     if random.random() < 0.25:
