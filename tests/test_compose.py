@@ -5,8 +5,11 @@ import pytest
 
 from zeronine.data import Dataset
 from zeronine.page import LARGEST, SMALLEST
-from zeronine.train.compose import LEVELS, Composer, Cursor, Placed, Sheet, _chain, hand, numeral
+from zeronine.train import beside
+from zeronine.train.compose import LEVELS, Composer, numeral
+from zeronine.train.hands import hand
 from zeronine.train.loop import digit_bytes
+from zeronine.train.sheet import Cursor, Placed, Sheet
 from zeronine.train.spotting import CHANNELS, targets
 
 
@@ -98,7 +101,7 @@ def test_zeros_in_one_stroke_are_as_many_as_they_are_said_to_be() -> None:
         random = np.random.default_rng(seed)
         sheet, writer = Sheet((120, 400), random, 0), hand(random, 50)
         cursor = Cursor(writer, 85, 0.0, 400, across=30)
-        composed = _chain(sheet, cursor, 3, False, random)
+        composed = beside.chain(sheet, cursor, 3, False, random)
         assert [(one.digit, one.goes_on) for one in composed] == [(0, True), (0, True), (0, False)]
         lefts = [one.box[0] for one in composed]
         assert lefts == sorted(lefts)

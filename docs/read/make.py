@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from zeronine.train.compose import Composer, Cursor, Hand, Sheet
+from zeronine.train.compose import Composer
+from zeronine.train.hands import Hand
+from zeronine.train.sheet import Cursor, Sheet
 
 HERE = Path(__file__).parent
 NOBODY = Composer(np.zeros((0, 28, 28), np.uint8), np.zeros(0, np.int64))

@@ -28,12 +28,13 @@ from zeronine.errors import ModelError, RecipeError
 from zeronine.files import replaced
 from zeronine.formats import DIGITS
 from zeronine.reader import SHIPPED_PAGE, find, of_training
-from zeronine.train.compose import Composer, Page
+from zeronine.train.compose import Composer
 from zeronine.train.loop import digit_bytes
 from zeronine.train.read_onnx import read_onnx, settled
 from zeronine.train.real import real_digits, real_pages
 from zeronine.train.run import Progress, Run, describe, hardware, versions
 from zeronine.train.settings import override
+from zeronine.train.sheet import Page
 from zeronine.train.state import State, best_device, computes_bfloat16, start
 from zeronine.train.synthesis import Random
 

@@ -15,10 +15,11 @@ from zeronine.data import Split
 from zeronine.errors import RecipeError
 from zeronine.page import ROW, Grey
 from zeronine.reader import ROWS
-from zeronine.train.compose import Composer, Page
+from zeronine.train.compose import Composer
 from zeronine.train.composed import WORKER, Answers, ComposedSettings, Pieces, Task, composer
 from zeronine.train.lining import LineReader, greedy, line_loss, row_of, seen_places
 from zeronine.train.real import bent
+from zeronine.train.sheet import Page
 from zeronine.train.synthesis import Random
 
 

@@ -15,8 +15,8 @@ from torch.nn import functional
 
 from zeronine.ctc import NOTHING
 from zeronine.page import Grey, resized_row
-from zeronine.train.compose import Page
 from zeronine.train.networks import convolution
+from zeronine.train.sheet import Page
 from zeronine.train.synthesis import Random
 
 WIDEST = 480

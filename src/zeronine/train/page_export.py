@@ -26,11 +26,12 @@ from zeronine.numbers import Calibration, Networks, found, read_page, row_chance
 from zeronine.page import ROW, Grey, Line, Maps, Spot, cut_row, ink, lines
 from zeronine.reader import MODELS, ROWS, SHIPPED_PAGE, Reader
 from zeronine.train import glyphs
-from zeronine.train.compose import LEVELS, Composer, Page, Placed
+from zeronine.train.compose import LEVELS, Composer
 from zeronine.train.composed import composer, starts_of, trained, trainings
 from zeronine.train.lines import LINE
 from zeronine.train.pages import PAGE
 from zeronine.train.run import Run
+from zeronine.train.sheet import Page, Placed
 from zeronine.train.synthesis import Random
 from zeronine.train.write_onnx import write_onnx
 

@@ -12,9 +12,10 @@ from torch.utils.data import DataLoader, Subset
 
 from zeronine.data import Split
 from zeronine.errors import RecipeError
-from zeronine.train.compose import Composer, Page
+from zeronine.train.compose import Composer
 from zeronine.train.composed import WORKER, Answers, ComposedSettings, Pieces, Task, composer
 from zeronine.train.real import bent
+from zeronine.train.sheet import Page
 from zeronine.train.spotting import Spotter, losses, targets
 from zeronine.train.synthesis import Random
 

@@ -12,7 +12,7 @@ from zeronine.data import Split
 from zeronine.errors import DataError, ImageError
 from zeronine.image import digit_image, page_grey
 from zeronine.numbers import MOST_PIXELS
-from zeronine.train.compose import Page, Placed
+from zeronine.train.sheet import Page, Placed
 from zeronine.train.synthesis import Random
 
 

@@ -15,8 +15,8 @@ from torch import nn
 from torch.nn import functional
 
 from zeronine.page import BOX_UNIT, LARGEST, SMALLEST, STRIDE
-from zeronine.train.compose import Placed
 from zeronine.train.networks import convolution
+from zeronine.train.sheet import Placed
 
 Maps = NDArray[np.float32]
 
