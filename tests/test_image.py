@@ -313,3 +313,14 @@ def test_what_the_edge_cut_apart_belongs_together() -> None:
     assert bands(nine) == 2
     nine[150:] = np.roll(nine[150:], -15, axis=1)  # the tail does not reach the edge: it may be anything
     assert bands(nine) == 1
+
+
+@pytest.mark.parametrize("pen", [40, 45, 50])
+@pytest.mark.parametrize("dark", [True, False])
+def test_a_digit_that_fills_a_small_picture_is_ink(pen: int, dark: bool) -> None:
+    large = np.zeros((160, 160), np.uint8)
+    cv2.ellipse(large, (80, 80), (78 - pen // 2, 80 - pen // 2), 0, 0, 360, 255, pen, cv2.LINE_AA)
+    zero = cv2.resize(large, (16, 16), interpolation=cv2.INTER_AREA)  # most of it is ink, most of its paper are edges
+    image = digit_image(zero if dark else 255 - zero)
+    assert image[14, 5:9].max() > 0.8
+    assert image[13:15, 13:15].max() < 0.3
