@@ -129,12 +129,16 @@ def test_the_page_answers_as_the_reader_does(page: Any) -> None:
         (one["digit"], one["reason"]) for one in seen
     ]
     assert any(answer.rejected for answer in answers)
-    np.testing.assert_allclose([one["row"] for one in seen], [answer.probabilities for answer in answers], atol=1e-3)
-    same = [
-        view is None or np.abs(view * 255.0 - unpacked(one["view"], 28)).max() < 1
-        for one, view in zip(seen, views, strict=True)
-    ]
+    same = np.array(
+        [
+            view is None or np.abs(view * 255.0 - unpacked(one["view"], 28)).max() < 1
+            for one, view in zip(seen, views, strict=True)
+        ]
+    )
     assert sum(same) >= 196  # where the centre of mass lies between two pixels, the last bit decides
+    apart = np.abs(np.array([one["row"] for one in seen]) - [answer.probabilities for answer in answers]).max(axis=1)
+    assert apart[same].max() < 1e-3
+    assert apart.max() < 1e-2  # seen a pixel aside
 
 
 def test_a_blank_paper_is_refused(page: Any) -> None:
