@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from zeronine.train import beside
 from zeronine.train.forms import JOINED_UP
 from zeronine.train.hands import Bytes, Hand, any_hand, hand, repenned, stroked
-from zeronine.train.paper import how_often_damaged, photographed
+from zeronine.train.paper import how_often_damaged
 from zeronine.train.sheet import Cursor, Page, Placed, Sheet
 from zeronine.train.synthesis import Random, form_of, hand_of_form
 
@@ -55,7 +55,7 @@ class Composer:
             beside.signs(sheet, random)
         elif kind >= 0.08:
             self._write(sheet, random)
-        return Page(photographed(sheet.paper, sheet.written, random, often), sheet.digits)
+        return sheet.photographed(random, often)
 
     def _write(self, sheet: Sheet, random: Random) -> None:
         """Lines of writing: one across the middle, or as many as there is room for."""
@@ -100,9 +100,8 @@ class Composer:
         place = Cursor(writer, size[0] / 2 + height / 2, float(np.deg2rad(random.normal(0, 1 if easy else 3))), size[1])
         place.across = 1.2 * height
         self.number(sheet, place, text, random, plain=True)
-        paper, written = sheet.paper, sheet.written
-        grey = paper * (1 - 0.9 * written) if easy else photographed(paper, written, random)
-        return Page(grey, sheet.digits), text
+        clean = Page(sheet.paper * (1 - 0.9 * sheet.written), sheet.digits)
+        return clean if easy else sheet.photographed(random), text
 
     def row(self, random: Random) -> Page:
         """A row of writing at random, as it is cut out of a page: most often one number, with what stands beside it."""
@@ -116,7 +115,7 @@ class Composer:
         sheet = Sheet(size, random)
         if random.random() < 0.04:
             beside.signs(sheet, random)
-            return Page(photographed(sheet.paper, sheet.written, random, often), [])
+            return sheet.photographed(random, often)
         tilt = float(np.deg2rad(random.normal(0, 2.5)))
         middle = (size[0] + height) / 2 + float(random.normal(0, 0.06)) * size[0]
         if random.random() < 0.15:  # what stands in the row above or below is cut off
@@ -137,7 +136,7 @@ class Composer:
             sheet.rule(middle + height * float(random.uniform(0, 0.3)), tilt, random)
         if random.random() < 0.5:
             sheet.bend(float(random.uniform(0.01, 0.06)) * height, 0.5 * height, random)
-        return Page(photographed(sheet.paper, sheet.written, random, often), sheet.digits)
+        return sheet.photographed(random, often)
 
     def _beside(self, sheet: Sheet, place: Cursor, random: Random, numbers: bool = True) -> None:
         """A word, a flourish or, if wanted, another number in a row."""

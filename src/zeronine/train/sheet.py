@@ -11,12 +11,9 @@ from numpy.typing import NDArray
 
 from zeronine.page import ink
 from zeronine.train.forms import Points
-from zeronine.train.hands import Hand
-from zeronine.train.paper import blank, stroke
+from zeronine.train.hands import Bytes, Hand
+from zeronine.train.paper import Grey, blank, photographed, stroke
 from zeronine.train.synthesis import Random
-
-Grey = NDArray[np.float32]
-Bytes = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -87,8 +84,7 @@ class Cursor:
         cosine, sine = np.cos(self.tilt), np.sin(self.tilt)
         slanted = np.array([[scale[0], -self.writer.slant * scale[1]], [0, scale[1]]])
         turned = np.array([[cosine, -sine], [sine, cosine]])
-        top = drop
-        origin = np.array([self.across - self.writer.slant * top, top])
+        origin = np.array([self.across - self.writer.slant * drop, drop])
         middle = np.array([self.width / 2, self.row])
         shift = turned @ (origin - [self.width / 2, 0]) + middle
         return np.concatenate([turned @ slanted, shift[:, None]], axis=1)
@@ -188,3 +184,7 @@ class Sheet:
         rise = np.tan(tilt + random.normal(0, 0.01)) * self.size[1] / 2
         ends = [(-2, row - rise), (self.size[1] + 2, row + rise)]
         stroke(self.written, np.array(ends), random.uniform(0.7, 3.0), float(random.uniform(0.15, 0.9)))
+
+    def photographed(self, random: Random, often: float = 0.35) -> Page:
+        """The page that a camera or a scanner makes of it, see ``paper.photographed``."""
+        return Page(photographed(self.paper, self.written, random, often), self.digits)
