@@ -1,6 +1,7 @@
 """Training the network that reads rows: it learns, it goes on where it was killed, it is refined on real pictures."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,13 @@ from composing import ends_where_it_would_have_ended, real_picture
 from zeronine.data import Dataset
 from zeronine.errors import ModelError, RecipeError
 from zeronine.page import ROW
-from zeronine.train import describe, lines
+from zeronine.train import composed, describe, lines
 from zeronine.train.composed import Pieces, composer, train_composed
 from zeronine.train.export import open_reader
 from zeronine.train.lines import LINE, LineSettings, batched, row
 from zeronine.train.lining import LineReader, greedy, line_loss
 from zeronine.train.real import real_pages
+from zeronine.train.settings import override
 
 SMALL = {"epochs": 2, "rows": 16, "batch_size": 2, "widths": "4,4,4,4,4,8,8", "along": 8, "validation": 300}
 
@@ -65,6 +67,31 @@ def test_a_row_is_learned() -> None:
     assert greedy(logits[0].detach().numpy()) == "311"
 
 
+def test_places_learn_from_the_whole_row() -> None:
+    torch.manual_seed(0)
+    network = LineReader((4, 8, 8, 8, 8, 16, 16), 16).eval()
+    plain = torch.rand(1, 1, ROW, 480)
+    other = plain.clone()
+    other[..., 400:] = 0  # 400 pixels from where it is looked at
+    first = slice(0, 10)
+    with torch.inference_mode():
+        assert torch.equal(network(plain)[:, first], network(other)[:, first])  # as long as it is not trained
+        for part in (network.context.far, network.context.whole):  # type: ignore[union-attr]
+            torch.nn.init.normal_(part[-1].weight)  # type: ignore[index]
+        assert not torch.allclose(network(plain)[:, first], network(other)[:, first])
+
+
+def test_a_network_without_context_can_get_it() -> None:
+    bare = override(LINE.settings, {"widths": (4, 4, 4, 4, 4, 8, 8), "along": 8, "context": False})
+    whole, row = replace(bare, context=True), torch.rand(1, 1, ROW, 96)
+    network = LINE.network(bare).eval()
+    with torch.inference_mode():
+        assert torch.equal(composed._grown(LINE, whole, network).eval()(row), network(row))
+    for other in (replace(whole, along=9), replace(whole, widths=(4, 4, 4, 4, 4, 8, 9))):
+        with pytest.raises(RecipeError, match="leave widths and along and context as they are"):
+            composed._grown(LINE, other, network)
+
+
 def test_a_killed_training_ends_where_it_would_have_ended(run: Path, digits: Dataset, tmp_path: Path) -> None:
     ends_where_it_would_have_ended(LINE, digits, SMALL, run, tmp_path / "run", steps=8)
     with pytest.raises(ModelError, match="zeronine export it"):
@@ -89,4 +116,4 @@ def test_settings_are_checked() -> None:
 def test_the_recipe_is_described() -> None:
     recipe = describe("line")
     assert recipe.layers[0][1] == (16, 48, 192)
-    assert sum(row[2] for row in recipe.layers) < 1_300_000
+    assert sum(row[2] for row in recipe.layers) < 1_400_000

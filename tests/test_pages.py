@@ -126,6 +126,8 @@ def test_what_a_training_cannot_begin_with_is_said(run: Path, digits: Dataset, t
             train_composed(PAGE, digits, out=tmp_path / "none", given={"start": start})
     with pytest.raises(ModelError, match="is a run of page"):
         train_composed(LINE, digits, out=tmp_path / "none", given={"start": str(run)})
+    with pytest.raises(RecipeError, match="leave widths and depth as they are"):
+        train_composed(PAGE, digits, out=tmp_path / "none", given={"start": str(run), "widths": "4,4,8,12"})
     assert not (tmp_path / "none").exists()
     with pytest.raises(ModelError, match=r"holds no quarter\.0\.0\.weight"):
         read_onnx(MODELS / SHIPPED_PAGE / "rows.onnx", PAGE.network(PAGE.settings))

@@ -31,6 +31,7 @@ class LineSettings(ComposedSettings):
         rows: per epoch.
         widths: channels of the seven convolutions.
         along: channels of the two convolutions along the row.
+        context: whether places learn from the whole row; a trained network without can get it.
 
     Raises:
         RecipeError: a value is out of its range.
@@ -41,6 +42,7 @@ class LineSettings(ComposedSettings):
     learning_rate: float = 3e-3
     widths: tuple[int, ...] = (16, 48, 80, 112, 128, 160, 160)
     along: int = 192
+    context: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -87,7 +89,7 @@ ALIGNED = 16
 
 
 def _untrained(settings: LineSettings) -> LineReader:
-    return LineReader(settings.widths, settings.along)
+    return LineReader(settings.widths, settings.along, settings.context)
 
 
 def _steps(settings: LineSettings) -> int:
@@ -144,7 +146,8 @@ def _answers(network: nn.Module, split: Split, seed: int) -> Answers:
 
 LINE = Task(
     name="line",
-    summary="3×3 convolutions down to one row of places, 1×5 along it: which digits a row says, from left to right",
+    summary="3×3 convolutions down to one row of places, 1×5 along it, then what the whole row adds to each place: "
+    "which digits a row says, from left to right",
     training="442,000 rows, each composed anew of mnist's training images and of pen strokes, our own and 44 people's: "
     "connectionist temporal classification, AdamW, one-cycle to 3e-3, batch 32, averaged weights",
     settings=LineSettings(),
@@ -157,7 +160,7 @@ LINE = Task(
     },
     file=ROWS,
     example=(1, 1, ROW, 192),
-    shape=("widths", "along"),
+    shape=("widths", "along", "context"),
     network=_untrained,
     steps=_steps,
     batches=_batches,

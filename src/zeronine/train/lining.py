@@ -23,15 +23,45 @@ WIDEST = 480
 """Pixels of the rows that are learned from; a longer one is squeezed."""
 
 
+class Context(nn.Module):
+    """What a place learns from the rest of its row: its neighbours up to nine places away, and the hand of the whole.
+
+    It adds nothing until it is trained, so that a trained network can get it. What is most of each feature anywhere on
+    the row tells the hand: where one seven has a bar, a stroke without one is no seven.
+
+    Args:
+        channels: of a place.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.far = nn.Sequential(
+            nn.Conv2d(channels, channels, (1, 7), padding=(0, 9), dilation=(1, 3), bias=False),
+            nn.BatchNorm2d(channels),
+            nn.ReLU(),
+            nn.Conv2d(channels, channels, 1),
+        )
+        self.whole = nn.Sequential(nn.Conv2d(channels, channels, 1), nn.ReLU(), nn.Conv2d(channels, channels, 1))
+        for part in (self.far, self.whole):
+            for weights in part[-1].parameters():
+                nn.init.zeros_(weights)
+
+    def forward(self, places: torch.Tensor) -> torch.Tensor:
+        """Places (N, channels, 1, W) with what the row adds to them."""
+        seen: torch.Tensor = places + self.far(places) + self.whole(places.amax(3, keepdim=True))
+        return seen
+
+
 class LineReader(nn.Module):
     """Convolutions down to one row of places, then convolutions along it.
 
     Args:
         widths: channels of the convolutions: one at full size, two at 1/2, two at 1/4, two at 1/4 across and 1/8 down.
         along: channels of the two convolutions along the row.
+        context: whether places learn from the whole row, see ``Context``.
     """
 
-    def __init__(self, widths: Sequence[int], along: int) -> None:
+    def __init__(self, widths: Sequence[int], along: int, context: bool = True) -> None:
         super().__init__()
         one, two, three, four, five, six, seven = widths
         self.features = nn.Sequential(
@@ -50,10 +80,12 @@ class LineReader(nn.Module):
         self.row = nn.Sequential(
             convolution(seven, along, (1, 5)), convolution(along, along, (1, 5)), nn.Conv2d(along, NOTHING + 1, 1)
         )
+        self.context = Context(along) if context else nn.Identity()
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
         """Logits (N, W / 4, 11) of rows (N, 1, 48, W)."""
-        answers: torch.Tensor = self.row(self.features(rows))
+        places = self.row[:2](self.features(rows))
+        answers: torch.Tensor = self.row[2](self.context(places))
         return answers.squeeze(2).transpose(1, 2)
 
 
