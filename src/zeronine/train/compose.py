@@ -235,7 +235,10 @@ class Composer:
                 writer.forms[digit] = form_of(digit, random, JOINED_UP.get(digit, ()) * 2)
             return stroked(hand_of_form(writer.forms[digit], random), writer, random)
         of = self._of[digit]
-        return repenned(self._images[of[random.integers(len(of))]], writer, random)
+        image = int(of[random.integers(len(of))])
+        if writer.alike:
+            image = writer.images.setdefault(digit, image)
+        return repenned(self._images[image], writer, random)
 
 
 def numeral(random: Random) -> str:

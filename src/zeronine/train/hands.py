@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeronine.train.forms import Form, Points
-from zeronine.train.synthesis import Random
+from zeronine.train.synthesis import Random, inked
 
 Bytes = NDArray[np.uint8]
 
@@ -33,7 +33,11 @@ class Hand:
         gap_spread: standard deviation of that.
         unsteady: standard deviation of the logarithm of a digit's size, and of how far it is off the line, in heights.
         drawn: share of the digits that are drawn along forms; the others are digit images.
+        contrast: how much thinner its nib draws where it draws thin, 0..1; 0 for a pen that always draws alike.
+        nib: angle of a broad nib's edge, see ``synthesis.inked``; None for a pointed one.
+        alike: whether digit images are written again where their digit is.
         forms: how each digit is drawn, once it has been.
+        images: which image each digit is, once it has been, of a hand that writes alike.
         font: of strangers' digits, whose these are; None before the first.
     """
 
@@ -46,7 +50,11 @@ class Hand:
     gap_spread: float
     unsteady: float
     drawn: float
+    contrast: float = 0.0
+    nib: float | None = None
+    alike: bool = False
     forms: dict[int, Form] = field(default_factory=dict)
+    images: dict[int, int] = field(default_factory=dict)
     font: int | None = None
 
 
@@ -68,11 +76,22 @@ def hand(random: Random, height: float) -> Hand:
 
 
 def any_hand(random: Random, height: float) -> Hand:
-    """Likewise, at least half of the time with a clear pen: to learn from."""
+    """Likewise, at least half of the time with a clear pen, at times with a nib, narrow and aslant: to learn from."""
     writer = hand(random, height)
     if random.random() < 0.5:
         writer.tone = float(random.uniform(0.6, 1.0))
+    if random.random() < ASLANT:  # as in old books
+        writer.slant, writer.width = float(random.normal(0.45, 0.15)), float(random.uniform(0.5, 1.0))
+    if random.random() < NIBS:
+        writer.contrast = float(random.uniform(0.3, 0.95))
+        writer.nib = float(random.uniform(0.4, 1.1)) if random.random() < 0.3 else None
+        writer.drawn = max(writer.drawn, 0.5)
+    writer.alike = random.random() < ALIKE
     return writer
+
+
+ASLANT, NIBS, ALIKE = 0.15, 0.25, 0.5
+"""Of hands that are learned from, those that write narrow and aslant, have a nib, write a digit always alike."""
 
 
 def stroked(lines: list[Points], writer: Hand, random: Random) -> Bytes:
@@ -83,9 +102,7 @@ def stroked(lines: list[Points], writer: Hand, random: Random) -> Bytes:
     room = (HEIGHT - pen) / max(extent[1], 0.2)
     size = np.ceil(extent * room).astype(int) + 2 * margin
     canvas = np.zeros((size[1], size[0]), np.uint8)
-    for line in lines:
-        fixed = np.rint((line * room + margin) * 8).astype(np.int32)
-        cv2.polylines(canvas, [fixed], False, 255, max(1, round(pen)), cv2.LINE_AA, 3)
+    inked(canvas, lines, room, margin, pen, writer.contrast, writer.nib)
     return cut(canvas)
 
 

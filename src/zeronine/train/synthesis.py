@@ -185,17 +185,40 @@ def _drawn(lines: Sequence[Points], random: Random) -> Grey:
     pen = max(1, round(room * random.uniform(0.05, 0.15)))
     contrast = random.uniform(0.3, 0.95) if random.random() < NIBS else 0.0
     nib = random.uniform(0.4, 1.1) if random.random() < 0.3 else None
+    inked(canvas, lines, room, (SIDE - room) / 2, pen, contrast, nib)
+    return canvas
+
+
+def inked(
+    canvas: Grey,
+    lines: Sequence[Points],
+    room: float,
+    margin: float,
+    pen: float,
+    contrast: float = 0.0,
+    nib: float | None = None,
+) -> None:
+    """Draw lines in a box of 1 by 1 on a canvas, bright.
+
+    Args:
+        canvas: changed.
+        lines: each (N, 2), y downwards.
+        room: pixels of the box's sides.
+        margin: pixels left of the box and above it.
+        pen: width in pixels, where it is widest.
+        contrast: how much thinner a nib draws where it draws thin, 0..1; 0 for a pen that always draws alike.
+        nib: see ``_lightness``.
+    """
     steps: list[tuple[float, list[int], list[int]]] = []
     for line in lines:
-        points = np.rint((line * room + (SIDE - room) / 2) * 8).astype(np.int32)
+        points = np.rint((line * room + margin) * 8).astype(np.int32)
         if contrast:
             widths = pen * (1 - contrast * _lightness(line, nib))
             steps += zip(widths.tolist(), points.tolist(), points[1:].tolist(), strict=False)
         else:
-            cv2.polylines(canvas, [points], False, 255, pen, cv2.LINE_AA, 3)
+            cv2.polylines(canvas, [points], False, 255, max(1, round(pen)), cv2.LINE_AA, 3)
     for wide, begin, end in sorted(steps, key=itemgetter(0)):  # a thin one leaves a thick one that it crosses as it is
         cv2.line(canvas, begin, end, round(255 * min(1.0, 0.3 + 0.5 * wide)), max(1, round(wide)), cv2.LINE_AA, 3)
-    return canvas
 
 
 NIBS = 0.4
