@@ -295,10 +295,15 @@ def _letter(random: Random) -> Grey:
     """A letter or sign, bent; at times two."""
     text = "".join(random.choice(list(LETTERS + SIGNS), 1 if random.random() < 0.85 else 2))
     font = FONTS[random.integers(len(FONTS))] | (cv2.FONT_ITALIC if random.random() < 0.3 else 0)
-    pen = int(random.integers(1, 7))
+    bold = random.random() < 0.25
+    pen = int(random.integers(7, 15) if bold else random.integers(1, 7))
     (width, height), base = cv2.getTextSize(text, font, 1.6, pen)
     canvas = np.zeros((height + base + 16, width + 16), np.uint8)
     cv2.putText(canvas, text, (8, height + 8), font, 1.6, 255, pen, cv2.LINE_AA)
+    if bold and random.random() < 0.25:  # its outline
+        cv2.putText(canvas, text, (8, height + 8), font, 1.6, 0, pen - int(random.integers(4, 6)), cv2.LINE_AA)
+    if random.random() < 0.15:  # on a dark ground
+        canvas = 255 - canvas
     return _bent(canvas, random)
 
 
@@ -342,10 +347,13 @@ def _scribble(random: Random) -> Grey:
 
 
 def _shape(random: Random) -> Grey:
-    """Filled blobs: polygons, ellipses, joined and shaded like a garment or a stain."""
+    """Filled blobs: polygons, ellipses, joined and shaded like a stain, a garment or a thing."""
     canvas = np.zeros((SIDE, SIDE), np.uint8)
-    if random.random() < 0.3:
-        return _garment(canvas, random)
+    kind = random.random()
+    if kind < 0.5:
+        return _worn(_legs(canvas, random) if kind < 0.12 else _garment(canvas, random), random)
+    if kind < 0.7:
+        return _worn(_thing(canvas, random), random)
     for _ in range(random.integers(1, 5)):
         middle, shade = SIDE * random.uniform(0.25, 0.75, 2), int(random.integers(90, 256))
         if random.random() < 0.5:
@@ -362,60 +370,91 @@ def _shape(random: Random) -> Grey:
 
 
 def _garment(canvas: Grey, random: Random) -> Grey:
-    """A figure with two like halves, of one tone with folds: broad or narrow, with a gap below or none."""
-    if random.random() < LEGS:
-        _legs(canvas, random)
-        return _folded(canvas, random, 0.4)
+    """A figure with two like halves: broad or narrow, with a gap below or none."""
     rows = np.sort(random.integers(2, SIDE - 2, random.integers(3, 7)))
     half = SIDE / 2 * random.uniform(0.15, 0.95, len(rows))
-    _between(canvas, SIDE / 2 - half, SIDE / 2 + half, rows)
+    _fill(canvas, SIDE / 2 - half, SIDE / 2 + half, rows)
     if random.random() < 0.4:
         top = int(random.integers(rows[0], max(rows[-1], rows[0] + 1)))  # all rows may be one
         points = [(SIDE // 2, top), (SIDE // 2 - int(half[-1] * 0.5), SIDE), (SIDE // 2 + int(half[-1] * 0.5), SIDE)]
         cv2.fillPoly(canvas, [np.array(points, np.int32)], 0)
-    return _folded(canvas, random, 0.2)
+    return canvas
 
 
-LEGS = 0.4
-"""Of garments, those that are trousers: nothing else that is no digit was so often taken for one, a 1."""
-
-
-def _legs(canvas: Grey, random: Random) -> None:
-    """A tall figure that parts in two below, straight or bowed."""
-    wide, middle = SIDE * random.uniform(0.2, 0.5), SIDE / 2 + random.normal(0, 2)
+def _legs(canvas: Grey, random: Random) -> Grey:
+    """A tall figure that parts in two below, straight or bowed: trousers, tweezers, which are no ones."""
     top = random.uniform(0, 4) if random.random() < 0.7 else random.uniform(0, 15)
-    foot, hips, feet = SIDE - random.uniform(0, 3), random.uniform(0.75, 1.1), random.uniform(0.7, 1.3)
-    fork, gap, bow = random.uniform(0.12, 0.6), random.uniform(0.02, 0.5), random.normal(0, 0.06) * SIDE
-    rows = np.linspace(top, foot, 9)
-    down = (rows - top) / (foot - top)
-    half = wide / 2 * (hips + (feet - hips) * down) + random.normal(0, 0.02, 9) * SIDE
-    middles = middle + bow * np.sin(np.pi * down) + random.normal(0, 0.04) * SIDE * down
-    _between(canvas, middles - half, middles + half, rows)
+    rows = np.linspace(top, SIDE - random.uniform(0, 3), 9)
+    down = np.linspace(0, 1, 9)
+    middle = (
+        SIDE / 2
+        + random.normal(0, 2)
+        + SIDE * (random.normal(0, 0.06) * np.sin(np.pi * down) + random.normal(0, 0.04) * down)
+    )
+    wide = SIDE * random.uniform(0.1, 0.25)
+    half = wide * np.interp(down, [0, 1], random.uniform(0.7, 1.3, 2)) + SIDE * random.normal(0, 0.02, 9)
+    _fill(canvas, middle - half, middle + half, rows)
     if random.random() < 0.85:
+        fork, most, shape = random.uniform(0.12, 0.6), random.uniform(0.02, 0.5), random.uniform(0.3, 2)
+        gap = np.maximum(wide * most * ((down - fork) / (1 - fork)).clip(0, 1) ** shape, random.uniform(0.5, 2))
         below = down > fork
-        apart = wide / 2 * gap * ((down[below] - fork) / (1 - fork)).clip(0, 1) ** random.uniform(0.3, 2)
-        apart = np.maximum(apart, random.uniform(0.5, 2))
-        _between(canvas, middles[below] - apart, middles[below] + apart, rows[below], 0)
+        _fill(canvas, (middle - gap)[below], (middle + gap)[below], rows[below], 0)
+    return canvas
 
 
-def _between(
+def _fill(
     canvas: Grey,
     left: NDArray[np.float64],
     right: NDArray[np.float64],
     rows: NDArray[np.float64] | NDArray[np.int64],
     shade: int = 255,
 ) -> None:
-    """Fill what lies between two edges (N,) at rows (N,), in pixels."""
+    """Fill what lies between two edges (N,), given at rows (N,)."""
     edges = [np.stack([left, rows], axis=1), np.stack([right, rows], axis=1)[::-1]]
     cv2.fillPoly(canvas, [np.concatenate(edges).astype(np.int32)], shade)
 
 
-def _folded(canvas: Grey, random: Random, darkest: float) -> Grey:
-    """A figure of one tone, ``darkest`` or brighter, with folds."""
+def _thing(canvas: Grey, random: Random) -> Grey:
+    """A rounded body that fills the picture one way, at times with holes and with straps across or beside it."""
+    high, wide = random.uniform(0.25, 1, 2) * SIDE
+    high, wide = (SIDE, wide) if random.random() < 0.5 else (high, SIDE)
+    corner = np.array([(SIDE - wide) / 2, SIDE - high if random.random() < 0.5 else (SIDE - high) / 2])
+
+    def body() -> Points:
+        """An outline in 0..1."""
+        angle = np.linspace(0, 2 * np.pi, 40)
+        waves = [
+            random.normal(0, 0.35 / order) * np.cos(order * angle + random.uniform(0, 6.3)) for order in (1, 2, 3, 4)
+        ]
+        points = np.exp(sum(waves, np.zeros(40)))[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        return np.asarray((points - points.min(axis=0)) / np.ptp(points, axis=0))
+
+    def fill(points: Points, shade: int) -> None:
+        cv2.fillPoly(canvas, [(points * [wide, high] + corner).astype(np.int32)], shade)
+
+    fill(body(), 255)
+    for _ in range(random.integers(0, 4) if random.random() < 0.5 else 0):
+        fill(body() * random.uniform(0.15, 0.5, 2) + random.uniform(0, 0.7, 2), 0)
+    for _ in range(random.integers(1, 5) if random.random() < 0.5 else 0):
+        line = curve(random.random((3, 2)) * [wide, high] + corner).astype(np.int32)
+        shade = 255 if random.random() < 0.7 else 0
+        cv2.polylines(canvas, [line], False, shade, int(random.integers(1, 7)), cv2.LINE_AA)
+    return canvas
+
+
+def _worn(figure: Grey, random: Random) -> Grey:
+    """A figure with folds or stripes, of any tone, at times printed on."""
     grain = (int(random.integers(2, 20)), int(random.integers(2, 20)))
     folds = cv2.resize(random.random(grain), (SIDE, SIDE), interpolation=cv2.INTER_CUBIC).clip(0, 1)
-    tone, depth = random.uniform(darkest, 1), random.uniform(0, 0.6)
-    return np.asarray(canvas * tone * (1 - depth * folds), np.uint8)
+    if random.random() < 0.15:
+        bands = np.sin(np.arange(SIDE) * random.uniform(0.3, 1.5) + random.uniform(0, 6.3)) > 0
+        folds = np.broadcast_to(bands if random.random() < 0.3 else bands[:, None], (SIDE, SIDE))
+    tone, depth = random.uniform(0.2, 1), random.uniform(0, 0.6)
+    worn = np.asarray(figure * tone * (1 - depth * folds), np.uint8)
+    if random.random() < 0.1:
+        place = tuple((SIDE * random.uniform(0.3, 0.7, 2)).astype(int).tolist())
+        cv2.circle(worn, place, int(random.integers(4, 12)), int(random.integers(0, 256)), int(random.integers(-1, 4)))
+    return worn
 
 
 def _texture(random: Random) -> Grey:
