@@ -207,7 +207,8 @@ def inked(
         margin: pixels left of the box and above it.
         pen: width in pixels, where it is widest.
         contrast: how much thinner a nib draws where it draws thin, 0..1; 0 for a pen that always draws alike.
-        nib: see ``_lightness``.
+        nib: angle of a broad nib's edge, along which it draws thin, in radians anticlockwise from level; None for a
+            pointed one, which draws thick where it is pressed, downwards.
     """
     steps: list[tuple[float, list[int], list[int]]] = []
     for line in lines:
@@ -230,8 +231,7 @@ def _lightness(line: Points, nib: float | None) -> NDArray[np.float64]:
 
     Args:
         line: as it was drawn, y downwards.
-        nib: angle of a broad one's edge, along which it draws thin, in radians anticlockwise from level; None for a
-            pointed one, which draws thick where it is pressed, downwards.
+        nib: see ``inked``.
     """
     across, down = np.diff(line, axis=0).T
     if nib is not None:
