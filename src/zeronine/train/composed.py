@@ -216,8 +216,8 @@ def train_composed(
     if dataset.classes != DIGITS or dataset.train.shape != (28, 28):
         raise RecipeError(f"pages are made of digit images, {dataset.name} holds others: take  --data mnist")
     chosen = override(_usual(task, given or {}), given or {})
-    if chosen.start and (own := override(chosen, _layers(task, chosen.start))) != chosen:
-        _grown(task, chosen, task.network(own))  # or nothing is begun
+    if chosen.start:
+        _grown(task, chosen, task.network(_own(task, chosen)))  # or nothing is begun
     training, validation = dataset.holdout(chosen.validation, seed=0)
     run = Run(out)
     run.begin(_config(task, dataset, chosen, seed))
@@ -239,20 +239,20 @@ def _usual(task: Task[Settings], given: Mapping[str, object]) -> Settings:
     """The settings that those given differ from; a network that is trained on keeps its layers."""
     usual = replace(task.refining, start=SHIPPED_PAGE) if given.get("real") else task.settings
     start = str(given.get("start") or usual.start)
-    return override(usual, _layers(task, start)) if start else usual
+    return _own(task, replace(usual, start=start)) if start else usual
 
 
-def _layers(task: Task[Settings], start: str) -> dict[str, Any]:
-    """The settings that decide the layers of the networks that a training begins with.
+def _own(task: Task[Settings], settings: Settings) -> Settings:
+    """Settings with the layers of the networks that a training begins with.
 
     Raises:
         ModelError: a network is missing or not finished, or they are of different layers.
     """
-    befores = [trainings(task.name, name)[-1]["settings"] for name in starts_of(start)]
+    befores = [trainings(task.name, name)[-1]["settings"] for name in starts_of(settings.start)]
     layers = [{name: before[name] for name in task.shape} for before in befores]
     if any(other != layers[0] for other in layers):
-        raise ModelError(f"{start} have different layers: only networks of the same ones have a mean")
-    return layers[0]
+        raise ModelError(f"{settings.start} have different layers: only networks of the same ones have a mean")
+    return override(settings, layers[0])
 
 
 def trainings(recipe: str, start: str) -> list[dict[str, Any]]:
@@ -315,7 +315,7 @@ def begun(task: Task[Settings], settings: Settings, training: Split, seed: int) 
     def seen() -> Iterator[Any]:
         return islice(task.batches(training, replace(settings, epochs=1), seed, [], 0), SETTLING)
 
-    own = override(settings, _layers(task, settings.start))
+    own = _own(task, settings)
     networks = [
         trained(task, Run(Path(start)))
         if of_training(start)
@@ -327,7 +327,7 @@ def begun(task: Task[Settings], settings: Settings, training: Split, seed: int) 
         mean = {name: torch.stack([state[name].float() for state in states]).mean(0) for name in states[0]}
         networks[0].load_state_dict(mean)
         update_bn(seen(), networks[0])
-    return (networks[0] if own == settings else _grown(task, settings, networks[0])).eval()
+    return _grown(task, settings, networks[0]).eval()
 
 
 def _grown(task: Task[Settings], settings: Settings, before: nn.Module) -> nn.Module:

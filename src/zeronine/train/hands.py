@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeronine.train.forms import Form, Points
-from zeronine.train.synthesis import Random, inked
+from zeronine.train.synthesis import CONTRAST, Random, any_nib, inked
 
 Bytes = NDArray[np.uint8]
 
@@ -83,8 +83,7 @@ def any_hand(random: Random, height: float) -> Hand:
     if random.random() < ASLANT:  # as in old books
         writer.slant, writer.width = float(random.normal(0.45, 0.15)), float(random.uniform(0.5, 1.0))
     if random.random() < NIBS:
-        writer.contrast = float(random.uniform(0.3, 0.95))
-        writer.nib = float(random.uniform(0.4, 1.1)) if random.random() < 0.3 else None
+        writer.contrast, writer.nib = float(random.uniform(*CONTRAST)), any_nib(random)
         writer.drawn = max(writer.drawn, 0.5)
     writer.alike = random.random() < ALIKE
     return writer

@@ -183,10 +183,18 @@ def _drawn(lines: Sequence[Points], random: Random) -> Grey:
     canvas = np.zeros((SIDE, SIDE), np.uint8)
     room = SIDE * random.uniform(0.6, 0.8)
     pen = max(1, round(room * random.uniform(0.05, 0.15)))
-    contrast = random.uniform(0.3, 0.95) if random.random() < NIBS else 0.0
-    nib = random.uniform(0.4, 1.1) if random.random() < 0.3 else None
-    inked(canvas, lines, room, (SIDE - room) / 2, pen, contrast, nib)
+    contrast = random.uniform(*CONTRAST) if random.random() < NIBS else 0.0
+    inked(canvas, lines, room, (SIDE - room) / 2, pen, contrast, any_nib(random))
     return canvas
+
+
+CONTRAST = (0.3, 0.95)
+"""How much thinner a nib draws where it draws thin, at least and at most."""
+
+
+def any_nib(random: Random) -> float | None:
+    """What ``inked`` takes for a nib, at random: broad or pointed."""
+    return random.uniform(0.4, 1.1) if random.random() < 0.3 else None
 
 
 def inked(
