@@ -1,5 +1,7 @@
 """Composed pages: reproducible, labelled where the ink is, and what the network should say of them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ from zeronine.data import Dataset
 from zeronine.page import LARGEST, SMALLEST
 from zeronine.train import beside
 from zeronine.train.compose import LEVELS, Composer, numeral
-from zeronine.train.hands import hand
+from zeronine.train.hands import hand, stroked
 from zeronine.train.loop import digit_bytes
 from zeronine.train.sheet import Cursor, Placed, Sheet
 from zeronine.train.spotting import CHANNELS, targets
@@ -128,3 +130,23 @@ def test_strangers_write_with_their_own_digits(digits: Dataset) -> None:
     dark = page.grey < 0.7 * page.grey.max()
     for left, top, wide, high in (placed.box for placed in page.digits):
         assert dark[int(top) : int(top + high), int(left) : int(left + wide)].mean() > 0.75
+
+
+def test_a_nib_draws_thick_and_thin() -> None:
+    random = np.random.default_rng(0)
+    pen = replace(hand(random, 50), pen=0.2)
+    bar = [np.array([[0.0, 0.0], [0.5, 0.0]]), np.array([[0.5, 0.0], [0.5, 1.0]])]  # across, then down
+    plain, pointed = (stroked(bar, one, np.random.default_rng(1)) for one in (pen, replace(pen, contrast=0.9)))
+    above = [int((patch[:, : patch.shape[1] // 2] > 128).sum()) for patch in (plain, pointed)]
+    assert above[1] < 0.5 * above[0]
+
+
+def test_a_hand_that_writes_alike_writes_the_same_image_again(digits: Dataset) -> None:
+    random = np.random.default_rng(0)
+    composer = Composer(digit_bytes(digits.train), digits.train.labels)
+    for alike in (False, True):
+        writer = replace(hand(random, 50), drawn=0.0, alike=alike)
+        for digit in (3, 3, 7):
+            composer._digit(digit, writer, random)
+        assert list(writer.images) == ([3, 7] if alike else [])
+        assert all(digits.train.labels[image] == digit for digit, image in writer.images.items())
