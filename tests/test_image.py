@@ -183,6 +183,9 @@ UNREADABLE = {
     "a truncated JPEG": saved(Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8)), "JPEG")[
         :700
     ],
+    "a truncated file that is opened already": Image.open(
+        io.BytesIO(saved(Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8)))[:900])
+    ),
     "NaN": np.full((28, 28), np.nan),
     "infinity": np.full((28, 28), np.inf),
     "no pixels": np.zeros((0, 28)),
@@ -201,6 +204,26 @@ def test_what_is_no_picture(source: str) -> None:
         digit_image(UNREADABLE[source])
     assert caught.value.reason == "unreadable"
     assert str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "PPM"])
+def test_damaged_files_are_read_or_refused(kind: str) -> None:
+    random = np.random.default_rng(0)
+    picture = Image.fromarray(random.integers(0, 255, (40, 30, 3), np.uint8))
+    try:
+        whole = np.frombuffer(saved(picture, kind), np.uint8)
+    except (KeyError, OSError) as error:
+        pytest.skip(f"this Pillow writes no {kind}: {error}")
+    refused = []
+    for _ in range(120):
+        damaged = whole[: random.integers(len(whole) // 2, len(whole) + 1)].copy()
+        damaged[random.integers(0, min(len(damaged), 400), 3)] = random.integers(0, 256, 3)
+        try:
+            assert load_pixels(damaged.tobytes()).size
+        except ImageError as error:
+            refused.append(error.reason)
+    assert refused
+    assert set(refused) <= {"unreadable", "too large"}
 
 
 def bomb(width: int, height: int) -> bytes:

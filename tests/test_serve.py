@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, features
 
 pytest.importorskip("fastapi", reason="needs the extra serve")
 httpx = pytest.importorskip("httpx", reason="needs the extra dev")
@@ -193,6 +193,19 @@ def test_a_corrections_picture_is_made_anew(usual):
     assert b"where I live" not in picture
     assert Image.open(io.BytesIO(picture)).size == (1280, 640)
     assert client.delete(f"/v1/corrections/{made['id']}").status_code == 204
+
+
+@pytest.mark.parametrize("path", ["/v1/predict", "/v1/read", "/v1/corrections"])
+def test_damaged_pictures_are_refused(usual, path):
+    if not features.check("avif"):
+        pytest.skip("this Pillow writes no AVIF")
+    client, _ = usual
+    damaged = encoded(nine(), "AVIF").replace(b"iloc", b"free")  # over which its decoder raises a RuntimeError
+    if path == "/v1/corrections":
+        answer = client.post(path, files=files(damaged, name="image"), data={"truth": "1"})
+    else:
+        answer = client.post(path, content=damaged)
+    assert (answer.status_code, "damaged" in answer.text) == (422, True)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ Knows pixels. Knows no network, no label, and only one digit per picture.
 
 import io
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -208,25 +209,35 @@ def load_pixels(source: Source) -> NDArray[Any]:
     """
     if isinstance(source, np.ndarray):
         return _from_array(source)
-    if isinstance(source, Image.Image):
-        return _from_pil(source)
-    try:
-        file = io.BytesIO(source) if isinstance(source, bytes) else Path(source)
-        with Image.open(file) as image:
+    with decoding():
+        if isinstance(source, Image.Image):
+            return _from_pil(source)
+        if not isinstance(source, (str, PathLike, bytes)):
+            kind = type(source).__name__
+            raise ImageError("unreadable", f"a {kind} is no picture: pass a path, bytes, PIL image or array")
+        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else Path(source)) as image:
             return _from_pil(image)
+
+
+@contextmanager
+def decoding() -> Iterator[None]:
+    """Whatever opening and decoding a picture raises, as the one error; over damaged files Pillow raises anything."""
+    try:
+        yield
+    except (ImageError, MemoryError):
+        raise
     except FileNotFoundError as error:
         raise ImageError("unreadable", f"no such file: {error.filename}") from None
     except IsADirectoryError as error:
         raise ImageError("unreadable", f"{error.filename} is a folder: name the pictures in it") from None
+    except PermissionError as error:
+        raise ImageError("unreadable", f"{error.filename} may not be read: change its permissions") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise _too_large() from None
     except UnidentifiedImageError:
         raise ImageError("unreadable", "not a picture of a kind that is known here: save it as PNG or JPEG") from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except Exception as error:
         raise ImageError("unreadable", f"the picture is damaged ({error}): copy or save it again") from error
-    except TypeError:
-        kind = type(source).__name__
-        raise ImageError("unreadable", f"a {kind} is no picture: pass a path, bytes, PIL image or array") from None
 
 
 def _too_large() -> ImageError:

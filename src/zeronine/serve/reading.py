@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from zeronine.errors import ImageError
+from zeronine.image import decoding
 from zeronine.reader import Prediction, Reader
 from zeronine.serve.batches import Task
 
@@ -38,15 +39,15 @@ def checked(source: bytes, pixels: int) -> None:
         UnknownKind: it is no picture.
         ImageError: it is too large, or made to be slow.
     """
-    try:
-        with Image.open(io.BytesIO(source), formats=_kinds()) as image:
-            count, kind = image.width * image.height, image.format
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise _too_large(pixels) from None
-    except UnidentifiedImageError:
-        raise UnknownKind("unreadable", f"no picture of a known kind: send {', '.join(KINDS[:2])} or WebP") from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise ImageError("unreadable", f"the picture is damaged ({error}): copy or save it again") from error
+    with decoding():
+        try:
+            with Image.open(io.BytesIO(source), formats=_kinds()) as image:
+                count, kind = image.width * image.height, image.format
+        except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+            raise _too_large(pixels) from None
+        except UnidentifiedImageError:
+            known = ", ".join(KINDS[:2])
+            raise UnknownKind("unreadable", f"no picture of a known kind: send {known} or WebP") from None
     if count > pixels:
         raise _too_large(pixels)
     if kind in ("JPEG", "MPO") and source.count(b"\xff\xda") > MOST_SCANS:
@@ -123,13 +124,10 @@ def kept(source: bytes, pixels: int, side: int) -> bytes:
         ImageError: it cannot be read, or is too large.
     """
     checked(source, pixels)
-    try:
-        with Image.open(io.BytesIO(source), formats=_kinds()) as image:
-            picture = ImageOps.exif_transpose(image)
-            picture.thumbnail((side, side))
-            return _png(picture.convert("RGBA" if picture.has_transparency_data else "L" if _grey(picture) else "RGB"))
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise ImageError("unreadable", f"the picture is damaged ({error}): copy or save it again") from error
+    with decoding(), Image.open(io.BytesIO(source), formats=_kinds()) as image:
+        picture = ImageOps.exif_transpose(image)
+        picture.thumbnail((side, side))
+        return _png(picture.convert("RGBA" if picture.has_transparency_data else "L" if _grey(picture) else "RGB"))
 
 
 def _grey(picture: Image.Image) -> bool:
