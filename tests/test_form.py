@@ -83,6 +83,16 @@ def test_numbers_are_located_on_the_form(forms: FormReader, template: Template) 
         ('{"image": "a.png", "fields": [{"name": "a", "box": [0, 0, 2, 1]}]}', "not within 0..1"),
         ('{"image": "a.png", "fields": [{"name": "a", "box": [0, 0, 1, 1], "check": "sum"}]}', "no check digit"),
         (
+            '{"image": "a.png", "fields": [{"name": "a", "box": [0, 0, 1, 1], "check": ["luhn"]}]}',
+            "check of 'a' is no text",
+        ),
+        (
+            '{"image": "a.png", "fields": [{"name": "a", "box": [0, 0, 1, 1], "pattern": 12}]}',
+            "pattern of 'a' is no text",
+        ),
+        ('{"image": "a.png", "fields": [{"name": "a", "box": [0, 0, 1, 1], "lexicon": "12"}]}', "is no list"),
+        ('{"image": "a.png", "fields": [{"name": null, "box": [0, 0, 1, 1]}]}', "name of None is no text"),
+        (
             '{"image": "a.png", "fields": [{"name": "a", "box": [0, 0, 1, 1]}, {"name": "a", "box": [0, 0, 1, 1]}]}',
             "two fields with the name a",
         ),

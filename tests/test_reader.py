@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from zeronine import Reader
 from zeronine.errors import ModelError
 from zeronine.image import digit_image
-from zeronine.reader import BATCH, MODELS, SHIPPED
+from zeronine.reader import BATCH, MODELS, SHIPPED, SHIPPED_PAGE
 
 EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*-[0-9].*"))
 
@@ -129,6 +129,10 @@ def test_an_onnx_file_alone(seven: NDArray[np.float32], tmp_path: Path) -> None:
         ({"mine.onnx": b"x"}, "mine.onnx", "export it again"),
         ({"mine/notes.txt": b"x"}, "mine", "no card.json"),
         ({"mine/card.json": b"{"}, "mine", "damaged"),
+        ({"mine/card.json": b"[]"}, "mine", "damaged"),
+        ({"mine/card.json": b'{"input": "digits"}'}, "mine", "input is not an object"),
+        ({"mine/card.json": b'{"classes": [0, 1]}'}, "mine", "classes are not texts"),
+        ({"mine/card.json": b'{"reject": {"unsure": "0.5"}}'}, "mine", "reject is not between 0 and 1"),
         ({"mine/card.json": b"{}"}, "mine", "no such model"),
     ],
 )
@@ -138,6 +142,23 @@ def test_models_that_do_not_open(tmp_path: Path, files: dict[str, bytes], name: 
         (tmp_path / file).write_bytes(content)
     with pytest.raises(ModelError, match=says):
         Reader(tmp_path / name)
+
+
+def test_a_card_that_names_other_classes_than_there_are(seven: NDArray[np.float32], tmp_path: Path) -> None:
+    shutil.copytree(MODELS / SHIPPED, tmp_path / "mine")
+    (tmp_path / "mine/card.json").write_text('{"classes": ["0", "1"]}')
+    with pytest.raises(ModelError, match="10 classes apart, its card names 2"):
+        Reader(tmp_path / "mine").predict(seven)
+
+
+@pytest.mark.parametrize(
+    "spoilt", [[1], {"presence": [1.0]}, {"confidence": "xy"}, {"row": {"other": 1}}, {"unsure": None}, {"other": 1}]
+)
+def test_a_damaged_calibration_is_told(tmp_path: Path, spoilt: object) -> None:
+    shutil.copytree(MODELS / SHIPPED_PAGE, tmp_path / "mine")
+    (tmp_path / "mine/card.json").write_text(json.dumps({"calibration": spoilt}))
+    with pytest.raises(ModelError, match="calibration"):
+        _ = Reader(page=tmp_path / "mine").networks
 
 
 @pytest.mark.parametrize("shape", [(785,), (28, 20), (4, 28, 28), (5, 5, 5, 5)])

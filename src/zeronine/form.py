@@ -112,8 +112,13 @@ def _field(row: Mapping[str, Any]) -> Field:
     left, top, wide, high = map(float, row["box"])
     if not (0 <= left < 1 and 0 <= top < 1 and 0 < wide <= 1 - left + 1e-6 and 0 < high <= 1 - top + 1e-6):
         raise ValueError(f"box of {row['name']} is not within 0..1")
-    lexicon = tuple(map(str, row.get("lexicon", ())))
-    return Field(str(row["name"]), (left, top, wide, high), row.get("pattern", ""), lexicon, row.get("check", ""))
+    name, pattern, check, lexicon = row["name"], row.get("pattern", ""), row.get("check", ""), row.get("lexicon", [])
+    for what, text in (("name", name), ("pattern", pattern), ("check", check)):
+        if not isinstance(text, str):
+            raise TypeError(f"the {what} of {name!r} is no text")
+    if not isinstance(lexicon, list):
+        raise TypeError(f"the lexicon of {name!r} is no list of texts")
+    return Field(name, (left, top, wide, high), pattern, tuple(map(str, lexicon)), check)
 
 
 def _row(field: Field) -> dict[str, Any]:

@@ -133,13 +133,20 @@ class Calibration:
 
     @classmethod
     def of(cls, card: Mapping[str, Any]) -> "Calibration":
-        """The one in a model's card; the plain one where there is none."""
+        """The one in a model's card; the plain one where there is none.
+
+        Raises:
+            TypeError, ValueError: it holds something other than numbers, or of another name.
+        """
         known: dict[str, Any] = dict(card.get("calibration", {}))
-        for name in ("presence", "confidence"):
-            if name in known:
-                known[name] = tuple(known[name])
-        if "row" in known:
-            known["row"] = Weights(**known["row"])
+        for name, value in known.items():
+            if name in ("presence", "confidence"):
+                factor, offset = value
+                known[name] = float(factor), float(offset)
+            elif name == "row":
+                known[name] = Weights(**{part: float(number) for part, number in dict(value).items()})
+            else:
+                known[name] = float(value)
         return cls(**known)
 
 

@@ -336,13 +336,19 @@ class Reader:
         finder, rows = PageNetwork(path), path.with_name(ROWS)
         if not rows.exists():
             raise ModelError(f"{rows} is missing, which reads the rows that {path.name} finds: export the model again")
-        return Networks(finder, RowNetwork(rows), Calibration.of(card))
+        try:
+            known = Calibration.of(card)
+        except (TypeError, ValueError) as error:
+            raise ModelError(
+                f"calibration in the card of {path.parent} is damaged ({error}): export it again"
+            ) from None
+        return Networks(finder, RowNetwork(rows), known)
 
     def probabilities(self, images: NDArray[np.float32]) -> Probabilities:
         """Probabilities (N, classes) of images (N, *shape) float32 in 0..1 that are prepared already.
 
         Raises:
-            ModelError: the images have another shape.
+            ModelError: the images have another shape, or the card names more or fewer classes than there are.
         """
         if images.shape[1:] != self.shape:
             raise ModelError(f"{self.name} takes images of {self.shape}, these have {images.shape[1:]}")
@@ -350,7 +356,12 @@ class Reader:
             self._as_probabilities(self._network(self._arranged(images[start : start + BATCH])))
             for start in range(0, len(images), BATCH)
         ]
-        return np.concatenate(parts) if parts else np.zeros((0, len(self.classes)), np.float32)
+        if not parts:
+            return np.zeros((0, len(self.classes)), np.float32)
+        named = self.card.get("classes")
+        if named and parts[0].shape[1] != len(named):
+            raise ModelError(f"{self.name} tells {parts[0].shape[1]} classes apart, its card names {len(named)}")
+        return np.concatenate(parts)
 
     def prepare(self, source: Source) -> NDArray[np.float32]:
         """What the network sees of a picture: float32 in 0..1 of this Reader's ``shape``.
@@ -492,7 +503,23 @@ def find(model: str | Path) -> tuple[Path, dict[str, Any]]:
         raise ModelError(f"{folder} is no model folder, it has no card.json: make one with  zeronine export") from None
     except ValueError as error:
         raise ModelError(f"{folder / 'card.json'} is damaged ({error}): export the model again") from error
+    if fault := _fault(card):
+        raise ModelError(f"{folder / 'card.json'} is damaged ({fault}): export the model again")
     return folder / "model.onnx", card
+
+
+def _fault(card: Any) -> str:
+    """What a Reader cannot make sense of in a card; empty for nothing."""
+    if not isinstance(card, dict):
+        return "it is no object"
+    for name, kind, known in (("input", dict, "an object"), ("reject", dict, "an object"), ("classes", list, "a list")):
+        if not isinstance(card.get(name, kind()), kind):
+            return f"{name} is not {known}"
+    if not all(isinstance(name, str) for name in card.get("classes", [])):
+        return "classes are not texts"
+    if not all(isinstance(limit, int | float) and 0 <= limit <= 1 for limit in card.get("reject", {}).values()):
+        return "reject is not between 0 and 1"
+    return ""
 
 
 def _name(path: Path, card: Mapping[str, Any]) -> str:
