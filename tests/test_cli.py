@@ -188,7 +188,12 @@ def test_data_list_and_show(tmp_path: Path) -> None:
         (["train", "nothing"], "there is no recipe 'nothing'"),
         (["train", "dense-25-15", "--data", "optdigits", "--set", "units"], "NAME=VALUE"),
         (["train", "dense-25-15", "--data", "optdigits", "--set", "width=3"], "no setting 'width'"),
+        (["train", "sprint", "--set", "width=3"], "no setting 'width'"),  # and not that MNIST cannot be fetched
         (["train", "standard", "--data", "optdigits", "--engine", "jax"], "leave --engine"),
+        (
+            ["form", "draw", str(ROOT / "docs/read/form.png"), "--out", "no/a.html"],
+            "no/a.html: its folder is not there",
+        ),
         (["recipes", "nothing"], "there is no recipe"),
         (["evaluate", "standard_v1", "--data", "nowhere"], "nowhere"),
         (["export", "nothing", "--out", "mine_v1"], "holds no run"),

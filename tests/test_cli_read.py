@@ -51,6 +51,28 @@ def test_csv_goes_to_standard_output_or_to_the_file_that_is_named(tmp_path: Path
     assert out == ""
     assert "out.csv written" in err
     assert list(csv.DictReader(table.read_text().splitlines())) == rows
+
+
+def test_a_table_that_cannot_be_written_is_told_before_anything_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zeronine.reader.Reader.read", lambda *_: pytest.fail("a picture was read"))
+    with pytest.raises(FileNotFoundError, match="its folder is not there"):
+        run("read", str(PAGES / "scores.jpg"), "--csv", str(tmp_path / "no" / "out.csv"))
+    (tmp_path / "out.csv").mkdir()
+    with pytest.raises(IsADirectoryError, match="a folder has that name"):
+        run("read", str(PAGES / "scores.jpg"), "--csv", str(tmp_path / "out.csv"))
+
+
+def test_a_table_is_not_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    table = tmp_path / "out.csv"
+    table.write_text("of before")
+    monkeypatch.setattr("zeronine.reader.Reader.read", interrupted)
+    run("read", str(PAGES / "scores.jpg"), "--csv", str(table))
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("out.csv", "of before")]
     assert list(tmp_path.iterdir()) == [table]
 
 

@@ -83,9 +83,15 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")  # a file name must not end the run
     try:
         app()
-    except (ZeronineError, OSError) as error:
-        typer.echo(f"zeronine: {error}", err=True)
-        sys.exit(1)
+    except ZeronineError as error:
+        _fail(str(error))
+    except OSError as error:
+        _fail(f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error))
+
+
+def _fail(said: str) -> None:
+    typer.echo(f"zeronine: {said}", err=True)
+    sys.exit(1)
 
 
 def _version(wanted: bool) -> None:

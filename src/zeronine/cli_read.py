@@ -1,7 +1,6 @@
 """The commands that read pages and forms. Parse, call, print; nothing else."""
 
 import csv
-import io
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -220,18 +219,22 @@ _DRAWN: set[Path] = set()
 
 @contextmanager
 def _rows(table: str | None, columns: Sequence[str]) -> Iterator[Any]:
-    """A function that writes rows of CSV; to a file only when all is done, so that none is half-written."""
+    """A function that writes rows of CSV; the file has its name only when all is done, so that none is half-written."""
     if table is None:
         yield lambda rows: None
-        return
-    file: IO[str] = io.StringIO(newline="") if table != "-" else sys.stdout
+    elif table == "-":
+        yield _headed(sys.stdout, columns)
+    else:
+        with replaced(Path(table)) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+            yield _headed(file, columns)
+        typer.echo(f"{table} written", err=True)
+
+
+def _headed(file: IO[str], columns: Sequence[str]) -> Any:
+    """What writes rows of CSV below the names of the columns."""
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(columns)
-    yield writer.writerows
-    if isinstance(file, io.StringIO):
-        with replaced(Path(table)) as temporary:
-            temporary.write_text(file.getvalue(), encoding="utf-8")
-        typer.echo(f"{table} written", err=True)
+    return writer.writerows
 
 
 @form_app.command("draw")

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from errno import EISDIR, ENOENT
 from hashlib import file_digest
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,16 @@ from typing import Any
 
 @contextmanager
 def replaced(path: Path) -> Iterator[Path]:
-    """A temporary name beside ``path`` to write to; renamed to it when the block ends well, else removed."""
+    """A temporary name beside ``path`` to write to; renamed to it when the block ends well, else removed.
+
+    Raises:
+        FileNotFoundError: its folder is not there.
+        IsADirectoryError: a folder has that name.
+    """
+    if not path.parent.is_dir():
+        raise FileNotFoundError(ENOENT, "its folder is not there: make it, or name another", str(path))
+    if path.is_dir():
+        raise IsADirectoryError(EISDIR, "a folder has that name: name a file", str(path))
     temporary = path.with_name(f".{os.getpid()}.{path.stem}.part{path.suffix}")
     try:
         yield temporary

@@ -79,6 +79,19 @@ def _composed() -> dict[str, Any]:
     return {task.name: task for task in (PAGE, LINE)}
 
 
+def _recipe(name: str) -> Any:
+    """A recipe of any kind.
+
+    Raises:
+        RecipeError: no such recipe.
+    """
+    if name not in names():
+        raise RecipeError(f"there is no recipe {name!r}: choose from {', '.join(names())}")
+    from zeronine.train.recipes import RECIPES
+
+    return ({**TUTORIALS, **RECIPES} if name not in COMPOSED else _composed())[name]
+
+
 def describe(name: str) -> Described:
     """What a recipe is.
 
@@ -86,11 +99,7 @@ def describe(name: str) -> Described:
         RecipeError: no such recipe.
         MissingExtra: PyTorch is not installed.
     """
-    if name not in names():
-        raise RecipeError(f"there is no recipe {name!r}: choose from {', '.join(names())}")
-    from zeronine.train.recipes import RECIPES
-
-    recipe: Any = {**TUTORIALS, **RECIPES, **_composed()}[name]
+    recipe = _recipe(name)
     return Described(
         name, recipe.summary, recipe.training, recipe.data, asdict(recipe.settings), recipe.published, recipe.claim
     )
@@ -131,11 +140,11 @@ def train(
         DataError: the data are missing or damaged.
         MissingExtra: PyTorch, Keras or the engine is not installed.
     """
-    if name not in names():
-        raise RecipeError(f"there is no recipe {name!r}: choose from {', '.join(names())}")
+    recipe = _recipe(name)
+    override(recipe.settings, settings or {})  # what is wrong with them is said before any data are fetched
     folder = Path(out) if out is not None else Path("runs") / f"{name}-{seed}"
     if name in TUTORIALS:
-        dataset = datasets.load(data or TUTORIALS[name].data, target=target, digits=digits)
+        dataset = datasets.load(data or recipe.data, target=target, digits=digits)
         return train_tutorial(
             name,
             dataset,
@@ -149,17 +158,15 @@ def train(
             digits=digits,
         )
     from zeronine.train.loop import train_recipe
-    from zeronine.train.recipes import RECIPES
 
     if engine != "torch" or tensorboard:
         raise RecipeError(f"{name} is trained by PyTorch alone: leave --engine and --tensorboard out")
     if name in COMPOSED:
         from zeronine.train.composed import train_composed
 
-        task = _composed()[name]
-        images = datasets.load(data or task.data)
-        return train_composed(task, images, out=folder, seed=seed, given=settings, progress=progress)
-    dataset = datasets.load(data or RECIPES[name].data, target=target, digits=digits)
+        images = datasets.load(data or recipe.data)
+        return train_composed(recipe, images, out=folder, seed=seed, given=settings, progress=progress)
+    dataset = datasets.load(data or recipe.data, target=target, digits=digits)
     return train_recipe(
         name, dataset, out=folder, seed=seed, settings=settings, progress=progress, target=target, digits=digits
     )
