@@ -15,6 +15,7 @@ from zeronine.bench.train import Plan
 from zeronine.data import Dataset
 from zeronine.errors import DataError, ModelError, RecipeError, ZeronineError
 from zeronine.files import identity
+from zeronine.lattice import Reading
 from zeronine.reader import MODELS, SHIPPED_PAGE
 from zeronine.train import Run, describe, glyphs, lines, page_export
 from zeronine.train.composed import Pieces, Task, begun, composer, train_composed, trained, trainings
@@ -211,3 +212,22 @@ def test_the_shipped_model_finds_most_digits_of_composed_pages(mnist: Dataset) -
         page, text = test.line(np.random.default_rng([9, number]), 5, "easy", touching=False)
         right += [one.text for one in read_page(page.grey, networks)] == [text]
     assert right >= 34
+
+
+def test_lines_of_no_number_weigh_only_whether_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(0)
+
+    def case(right: int) -> page_export.Case:
+        chances = random.dirichlet(np.full(11, 0.3), 6).astype(np.float32)
+        some = [Reading("", 0.2, ()), Reading("12", 0.5, (0, 1)), Reading("1", 0.2, (0,)), Reading("172", 0.0, ())]
+        return some, chances, right
+
+    with_one, with_none = [case(1 + number % 3) for number in range(12)], [case(0) for _ in range(30)]
+    monkeypatch.setattr(page_export, "WEIGHED", 1)
+    monkeypatch.setattr(page_export, "_both", lambda *_: ("page",))
+    weights = []
+    for cases in (with_one, with_one + with_none):
+        monkeypatch.setattr(page_export, "_cases", lambda *_, cases=cases: cases)
+        weights.append(page_export._weights(None, None))
+    assert replace(weights[0], number=0.0) == replace(weights[1], number=0.0)
+    assert weights[1].number < weights[0].number

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import minimize
+from scipy.optimize import minimize, minimize_scalar
 
 from zeronine import data as datasets
 from zeronine.errors import DataError, ModelError
@@ -273,27 +273,47 @@ def _exponent(rows: Sequence[Examined]) -> float:
 
 
 def _weights(pages: Composer, networks: Networks) -> Weights:
-    """How much the digits found, the row and their number count, by the log likelihood of what composed lines say."""
+    """How much the digits found, the row and their number count, by the log likelihood of what composed lines say.
+
+    First what tells one number from another, of lines that hold one; then what a number adds for being one at all. At
+    once, lines without a number would decide what a digit more adds, of which only lines with one can tell.
+    """
     examined = [page for number in range(WEIGHED) for page in _both(pages, number)]
     cases = [case for page in examined for case in _cases(page, networks)]
-    if not cases:
+    with_one = [_of_a_number(case) for case in cases if case[0][case[2]].text]
+    if not with_one:
         return Weights()
 
-    def weights_of(values: NDArray[np.float64]) -> Weights:
-        return Weights(abs(values[0]), abs(values[1]), -abs(values[2]), float(values[3]), float(values[4]))
+    def among_numbers(values: NDArray[np.float64]) -> Weights:
+        spots, row, unfound, digit = map(float, values)
+        return Weights(abs(spots), abs(row), -abs(unfound), digit)
+
+    start, steps = np.array([0.5, 0.5, 7.0, 0.0]), np.diag([0.5, 0.5, 3.0, 1.0])
+    simplex = np.concatenate([start[None], start + steps])
 
     def loss(values: NDArray[np.float64]) -> float:
-        weights = weights_of(values)
-        total = 0.0
-        for some, chances, right in cases:
-            scores = scored(some, chances, weights)
-            total += float(np.logaddexp.reduce(scores) - scores[right])
-        return total / len(cases)
+        return _surprise(with_one, among_numbers(values))
 
-    start, steps = np.array([0.5, 0.5, 7.0, 0.0, 0.0]), np.diag([0.5, 0.5, 3.0, 1.0, 1.0])
-    simplex = np.concatenate([start[None], start + steps])
     fit = minimize(loss, start, method="Nelder-Mead", options={"initial_simplex": simplex, "maxiter": 250})
-    return weights_of(fit.x)
+    known = among_numbers(fit.x)
+    number = minimize_scalar(lambda value: _surprise(cases, replace(known, number=float(value)))).x
+    return replace(known, number=float(number))
+
+
+def _of_a_number(case: "Case") -> "Case":
+    """A line that holds a number, without the reading that it holds none."""
+    some, chances, right = case
+    numbers = [one for one in some if one.text]
+    return numbers, chances, numbers.index(some[right])
+
+
+def _surprise(cases: Sequence["Case"], weights: Weights) -> float:
+    """Mean of minus the logarithm of the probability that the right reading gets."""
+    total = 0.0
+    for some, chances, right in cases:
+        scores = scored(some, chances, weights)
+        total += float(np.logaddexp.reduce(scores) - scores[right])
+    return total / len(cases)
 
 
 WEIGHED = 400
