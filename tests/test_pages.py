@@ -17,7 +17,7 @@ from zeronine.errors import DataError, ModelError, RecipeError, ZeronineError
 from zeronine.files import identity
 from zeronine.lattice import Reading
 from zeronine.reader import MODELS, SHIPPED_PAGE
-from zeronine.train import Run, describe, glyphs, lines, page_export
+from zeronine.train import Run, describe, glyphs, lines, page_export, train
 from zeronine.train.composed import Pieces, Task, begun, composer, train_composed, trained, trainings
 from zeronine.train.export import export, open_reader
 from zeronine.train.lines import LINE
@@ -165,6 +165,15 @@ def test_what_recipes_for_pages_are_not_for_is_said(name: str) -> None:
         named(name)
     with pytest.raises(ZeronineError, match="bench read"):
         Plan(recipe=name)
+
+
+@pytest.mark.parametrize("name", ["page", "line"])
+def test_refining_asks_for_no_network(
+    name: str, digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zeronine.data.load", lambda *_, **__: digits)
+    monkeypatch.setattr("zeronine.train.composed.train_composed", lambda *_, given, **__: given)  # begins with its own
+    assert train(name, out=tmp_path / "run", settings={"real": "cheques"}) == {"real": "cheques"}
 
 
 def test_both_networks_make_a_model_folder(

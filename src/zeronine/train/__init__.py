@@ -141,7 +141,8 @@ def train(
         MissingExtra: PyTorch, Keras or the engine is not installed.
     """
     recipe = _recipe(name)
-    override(recipe.settings, settings or {})  # what is wrong with them is said before any data are fetched
+    if name not in COMPOSED:  # whose settings depend on the network that they begin with
+        override(recipe.settings, settings or {})  # what is wrong with them is said before any data are fetched
     folder = Path(out) if out is not None else Path("runs") / f"{name}-{seed}"
     if name in TUTORIALS:
         dataset = datasets.load(data or recipe.data, target=target, digits=digits)
