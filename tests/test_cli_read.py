@@ -51,6 +51,7 @@ def test_csv_goes_to_standard_output_or_to_the_file_that_is_named(tmp_path: Path
     assert out == ""
     assert "out.csv written" in err
     assert list(csv.DictReader(table.read_text().splitlines())) == rows
+    assert list(tmp_path.iterdir()) == [table]
 
 
 def test_a_table_that_cannot_be_written_is_told_before_anything_is_read(
@@ -73,7 +74,6 @@ def test_a_table_is_not_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("zeronine.reader.Reader.read", interrupted)
     run("read", str(PAGES / "scores.jpg"), "--csv", str(table))
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("out.csv", "of before")]
-    assert list(tmp_path.iterdir()) == [table]
 
 
 def test_rules_and_what_they_change(tmp_path: Path) -> None:
