@@ -13,7 +13,7 @@ from PIL import Image
 
 from zeronine import data
 from zeronine.errors import ImageError
-from zeronine.image import MOST_PIXELS, digit_image, digit_images, load_pixels, plain_image, resized
+from zeronine.image import MOST_PIXELS, digit_image, digit_views, load_pixels, plain_image, resized
 
 Grey = NDArray[np.float32]
 
@@ -312,18 +312,21 @@ def test_every_way_to_see_a_picture_without_paper(side: int) -> None:
     picture = np.full((side, side), 255, np.uint8)
     picture[: side // 10] = 0
     picture[-side // 10 :] = 0
-    for image in digit_images(picture):
-        assert image.shape == (28, 28)
+    for view in digit_views(picture):
+        assert view.image.shape == (28, 28)
 
 
 def test_the_first_way_is_the_digit_image(seven: NDArray[np.float32]) -> None:
     large = np.kron(seven, np.ones((4, 4), np.float32))
-    ways = list(digit_images(large))
-    assert np.array_equal(ways[0], digit_image(large))
-    assert list(map(len, digit_images(seven))) == [28]  # a digit image has one way
+    ways = list(digit_views(large))
+    assert np.array_equal(ways[0].image, digit_image(large))
+    assert [way.whole for way in ways] == [True] + [False] * (len(ways) - 1)
+    assert len(list(digit_views(seven))) == 1  # a digit image has one way
     damaged = np.maximum(digit_image(seven), 0.2).astype(np.float32)
     for picture in (damaged, 1 - damaged):
-        assert np.allclose(next(digit_images(picture)), damaged)
+        first, second = list(digit_views(picture))[:2]
+        assert np.allclose(first.image, damaged)
+        assert [first.whole, second.whole] == [True, True]
 
 
 def test_what_the_edge_cut_apart_belongs_together() -> None:

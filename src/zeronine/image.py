@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -57,7 +57,19 @@ def digit_image(source: Source) -> Grey:
     return _normalised(_digit_only(_without_lines(_ink(grey)))) if already is None else already
 
 
-def digit_images(source: Source) -> Iterator[Grey]:
+class View(NamedTuple):
+    """One way to see a digit in a picture.
+
+    Attributes:
+        image: (28, 28) float32 in 0..1, white ink on black.
+        whole: whether all is on it that may belong to the digit; else a part of it may have been left away.
+    """
+
+    image: Grey
+    whole: bool
+
+
+def digit_views(source: Source) -> Iterator[View]:
     """The ways to see one digit in a picture, likeliest first: the first is ``digit_image``, but for 28×28 pixels.
 
     A picture cut out of a form or a register shows parts of neighbours and ruled lines, which may touch the digit. What
@@ -69,7 +81,7 @@ def digit_images(source: Source) -> Iterator[Grey]:
         source: as for ``digit_image``.
 
     Yields:
-        (28, 28) float32 in 0..1, white ink on black; each is made when it is asked for, and differs from those before.
+        Each is made when it is asked for, and differs from those before.
 
     Raises:
         ImageError: as for ``digit_image``, before the first.
@@ -77,7 +89,7 @@ def digit_images(source: Source) -> Iterator[Grey]:
     grey = _grey(_shrink(load_pixels(source), WORKING_SIDE))
     already = _ready(grey)
     if already is not None:
-        yield already
+        yield View(already, whole=True)
         return
     ink = _ink(grey)
     clean = _without_lines(ink)
@@ -85,7 +97,7 @@ def digit_images(source: Source) -> Iterator[Grey]:
     if grey.shape == (SIDE, SIDE):
         bright = float(np.median(grey[:, SIDE // 4 : -SIDE // 4])) > 0.5
         seen.insert(0, np.asarray(1 - grey if bright else grey, np.float32))
-    yield from seen
+    yield from (View(image, whole=True) for image in seen)
     for see in _OTHER_WAYS:
         try:
             image = _normalised(see(ink, clean))
@@ -93,7 +105,7 @@ def digit_images(source: Source) -> Iterator[Grey]:
             continue
         if not any(np.array_equal(image, before) for before in seen):
             seen.append(image)
-            yield image
+            yield View(image, whole=False)
 
 
 def plain_image(source: Source, shape: tuple[int, ...]) -> NDArray[Any]:
@@ -348,12 +360,10 @@ def _is_digit_image(grey: Grey) -> bool:
 
 
 def _centre_of_mass(ink: Grey) -> tuple[float, float]:
-    """Row and column, in pixels, of the mean place of the ink."""
-    total = max(float(ink.sum()), 1e-9)
-    return (
-        float(ink.sum(axis=1) @ np.arange(ink.shape[0])) / total,
-        float(ink.sum(axis=0) @ np.arange(ink.shape[1])) / total,
-    )
+    """Row and column, in pixels, of the mean place of the ink; in 64 bits, where no order of adding matters."""
+    rows, columns = ink.sum(axis=1, dtype=np.float64), ink.sum(axis=0, dtype=np.float64)
+    total = max(float(rows.sum()), 1e-9)
+    return float(rows @ np.arange(len(rows))) / total, float(columns @ np.arange(len(columns))) / total
 
 
 def _enlarged(grey: Grey) -> Grey:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeronine.errors import ImageError, ModelError
-from zeronine.image import Source, digit_image, digit_images, plain_image, resized
+from zeronine.image import Source, View, digit_image, digit_views, plain_image, resized
 
 if TYPE_CHECKING:  # single digits are read without what reads pages: a cold start is a tenth shorter
     from zeronine.numbers import Networks, Number
@@ -39,7 +39,15 @@ BATCH = 64
 cache: 256 took up to 1.9 times as long for an image."""
 
 CLEAR = 0.9
-"""Confidence below which a picture is seen in other ways too, see ``image.digit_images``; the most confident counts."""
+"""Confidence below which a picture is seen in other ways too, see ``image.digit_views``; the most confident counts."""
+
+WHOLE = 1 / 3
+"""Share of the answer to all that may belong to the digit in that of a view that leaves something away.
+
+Such views had a mean confidence of 0.87 and were right on 64 % (DIDA), 68 % (photos), 42 % (scans): without a part of
+it, a zero is a clear seven. Log loss with a share of 0, 0.2, 1/3 and 0.5: USPS's training part 0.0183, 0.0180, 0.0178,
+0.0180; photos 0.0505, 0.0399, 0.0396, 0.0414; DIDA 0.227, 0.185, 0.184, 0.185.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -386,19 +394,18 @@ class Reader:
             self._look(doubtful)
         return seen
 
-    def _views(self, source: Source) -> Iterator[NDArray[np.float32]]:
+    def _views(self, source: Source) -> Iterator[View]:
         """What the network may see of a picture, likeliest first."""
         if not self.digits:
-            return (plain_image(one, self.shape) for one in (source,))
-        return (resized(image, self.shape[0]) for image in digit_images(source))
+            return (View(plain_image(one, self.shape), whole=True) for one in (source,))
+        return (view._replace(image=resized(view.image, self.shape[0])) for view in digit_views(source))
 
     def _look(self, seen: list["_Seen"]) -> None:
-        """Let the network see the views that are due; each keeps the one whose likeliest class is the likeliest."""
+        """Let the network see the views that are due; each picture keeps the one that is to be believed."""
         if not seen:
             return
-        for one, row in zip(seen, self.probabilities(np.stack([one.view for one in seen])), strict=True):
-            if row.max() > one.row.max(initial=0):
-                one.row, one.best = row, one.view
+        for one, row in zip(seen, self.probabilities(np.stack([one.view.image for one in seen])), strict=True):
+            one.weigh(row)
 
     def _answer(self, seen: "_Seen") -> Prediction:
         """The answer of a picture's best view, or why there is none."""
@@ -431,15 +438,16 @@ class Reader:
 
 
 class _Seen:
-    """A picture while it is read: the views of it, the one that is due, and the best so far with its answer.
+    """A picture while it is read: the views of it, the one that is due, and the one to be believed with its answer.
 
     Args:
         views: what the network may see of it, likeliest first; raises ImageError where there is nothing to see.
     """
 
-    def __init__(self, views: Iterator[NDArray[np.float32]]) -> None:
+    def __init__(self, views: Iterator[View]) -> None:
         self._views = views
-        self.view: NDArray[np.float32]
+        self._whole: Probabilities
+        self.view: View
         self.best: NDArray[np.float32] | None = None
         self.row: Probabilities = np.zeros(0, np.float32)
         self.error: ImageError | None = None
@@ -454,6 +462,15 @@ class _Seen:
             self.error = error
             return False
         return True
+
+    def weigh(self, row: Probabilities) -> None:
+        """Take the answer to the view that is due; it is believed where it is surer than those before it."""
+        if not self.view.whole:
+            row = WHOLE * self._whole + (1 - WHOLE) * row
+        if row.max() > self.row.max(initial=0):
+            self.row, self.best = row, self.view.image
+        if self.view.whole:
+            self._whole = self.row
 
 
 def _session(path: Path, threads: int | None = None) -> Any:

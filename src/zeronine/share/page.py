@@ -15,7 +15,7 @@ import numpy as np
 
 from zeronine.errors import ModelError
 from zeronine.files import replaced
-from zeronine.reader import CLEAR, Reader, find
+from zeronine.reader import CLEAR, WHOLE, Reader, find
 from zeronine.share.graph import Graph, read_graph
 
 MOST_BYTES = 1_500_000
@@ -100,6 +100,7 @@ def _page(reader: Reader, graph: Graph) -> str:
         "order": reader.order,
         "probabilities": reader.card.get("output") == "probabilities",
         "clear": CLEAR,
+        "whole": WHOLE,
         "digit": reader.least_digit,
         "unsure": reader.unsure,
         "graph": description,

@@ -5,14 +5,14 @@
 
 const SIDE = 28, BOX = 20, THINNEST = 2, LEAST_CONTRAST = 0.06, EVEN = 0.03
 
-function* digitImages(grey) {
+function* digitViews(grey) {
   const ink = inkOf(grey)
   const whole = ink && digitOnly(ink, false)
   if (!whole) return
   const first = normalised(whole)
-  yield first
+  yield { image: first, whole: true }
   const main = digitOnly(ink, true), second = main && normalised(main)
-  if (second && second.data.some((value, i) => value !== first.data[i])) yield second
+  if (second && second.data.some((value, i) => value !== first.data[i])) yield { image: second, whole: false }
 }
 
 function resized(digit, side) {
@@ -137,12 +137,14 @@ function digitOnly(ink, alone) {
   if (boxes.length < 2) return null
   labels.forEach((label, i) => { if (label) boxes[label].mass += ink.data[i] })
   for (const box of boxes.slice(1)) {
+    box.atEdge = box.left <= 0 || box.top <= 0 || box.right >= ink.width || box.bottom >= ink.height
     box.spans = alongEdge(box, ink) || isFrame(box, labels, ink)
     const off = Math.hypot(box.x / box.size / ink.width - 0.5, box.y / box.size / ink.height - 0.5)
-    box.likely = box.mass * (1 - off) * (box.spans ? 0.1 : 1)
+    box.likely = box.mass * (1 - off) * (box.atEdge ? 0.6 : 1) * (box.spans ? 0.1 : 1)
   }
   const main = boxes.slice(1).reduce((best, box) => box.likely > best.likely ? box : best)
-  const kept = chained(boxes, main, boxes.map(box => box.mass > 0.01 * main.mass && !box.spans))
+  const kept = chained(boxes, main, boxes.map(box =>
+    box.mass > 0.01 * main.mass && (!box.atEdge || main.atEdge) && !box.spans))
   if (alone) {
     if (boxes.some((box, number) => kept[number] && box !== main && box.mass > 0.5 * main.mass)) return null
     boxes.forEach((box, number) => kept[number] = box === main)
@@ -197,9 +199,9 @@ function normalised(ink) {
     const reach = roundHalfEven(missing) | 1, margin = Math.floor(reach / 2)
     ink = dilated(framed(ink, ink.width + 2 * margin, ink.height + 2 * margin, margin, margin), ellipse(reach))
   }
-  const box = fit(ink, BOX), total = Math.max(sum(box.data), 1e-9)
-  const row = sum(box.data.map((value, i) => value * Math.floor(i / box.width))) / total
-  const column = sum(box.data.map((value, i) => value * (i % box.width))) / total
+  const box = fit(ink, BOX), mass = Float64Array.from(box.data), total = Math.max(sum(mass), 1e-9)
+  const row = sum(mass.map((value, i) => value * Math.floor(i / box.width))) / total
+  const column = sum(mass.map((value, i) => value * (i % box.width))) / total
   const top = clipped(roundHalfEven(SIDE / 2 - row), 0, SIDE - box.height)
   const left = clipped(roundHalfEven(SIDE / 2 - column), 0, SIDE - box.width)
   return framed(box, SIDE, SIDE, left, top)

@@ -27,9 +27,11 @@ function probabilities(digit) {
 // {digit, confidence, row, reason, seen} of a picture; seen is the digit image that is believed, null if it is blank.
 function reading(picture) {
   let row = new Float32Array(model.classes.length), confidence = 0, seen = null
-  for (const view of digitImages(picture)) {
-    const answers = probabilities(view), most = largest(answers)
-    if (most > confidence) [row, confidence, seen] = [answers, most, view]
+  for (const { image, whole } of digitViews(picture)) {
+    const apart = probabilities(image)
+    const answers = whole ? apart : apart.map((value, i) => model.whole * row[i] + (1 - model.whole) * value)
+    const most = largest(answers)
+    if (most > confidence) [row, confidence, seen] = [answers, most, image]
     if (confidence >= model.clear) break
   }
   const reason = !seen ? "blank" : sum(row) < model.digit ? "not a digit" : confidence < model.unsure ? "unsure" : ""

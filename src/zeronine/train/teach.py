@@ -27,7 +27,7 @@ from zeronine.data import Split
 from zeronine.errors import DataError, ImageError, ModelError, StoreError
 from zeronine.evaluate import evaluate
 from zeronine.formats import DIGITS
-from zeronine.image import Source, digit_images
+from zeronine.image import Source, digit_views
 from zeronine.reader import MODELS, SHIPPED, Probabilities, Reader
 from zeronine.store import Correction, Store
 from zeronine.train import synthesis
@@ -236,9 +236,9 @@ def lesson(picture: Source, truth: int) -> Lesson:
     Raises:
         ImageError: there is nothing to be seen on it.
     """
-    views = digit_images(picture)
-    images = [next(views), *(views if truth == NONE else ())]
-    return Lesson(picture, truth, np.stack([np.rint(image * 255).astype(np.uint8) for image in images]))
+    views = digit_views(picture)
+    seen = [next(views), *(views if truth == NONE else ())]
+    return Lesson(picture, truth, np.stack([np.rint(view.image * 255).astype(np.uint8) for view in seen]))
 
 
 class Pupil:
