@@ -166,6 +166,18 @@ def test_polarity_colour_and_scale_do_not_matter(reader: Reader) -> None:
     assert texts(reader.read(pixels[:, :, ::-1])) == SCORES
 
 
+@pytest.mark.parametrize("light", [True, False])
+def test_what_lies_around_a_page_or_falls_on_it_does_not_turn_its_ink(reader: Reader, light: bool) -> None:
+    page = np.asarray(Image.open(PAGES / "scores.jpg").convert("L"))
+    sheet = page if light else 255 - page
+    height, width = sheet.shape
+    table = np.full((2 * height, 2 * width), 255 * (not light), np.uint8)
+    table[height // 2 :, width // 2 :][:height, :width] = sheet
+    assert texts(reader.read(table)) == SCORES
+    shade = np.where(np.arange(width) < 0.85 * width, 0.25, 1.0)
+    assert texts(reader.read((sheet * shade).astype(np.uint8))) == SCORES
+
+
 def test_nothing_is_read_where_nothing_is_written(reader: Reader) -> None:
     random = np.random.default_rng(0)
     assert reader.read(np.full((300, 400), 255, np.uint8)) == []

