@@ -350,3 +350,13 @@ def test_a_digit_that_fills_a_small_picture_is_ink(pen: int, dark: bool) -> None
     image = digit_image(zero if dark else 255 - zero)
     assert image[14, 5:9].max() > 0.8
     assert image[13:15, 13:15].max() < 0.3
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.85])
+@pytest.mark.parametrize("soft", [0.02, 0.1])
+def test_a_shadow_leaves_the_digit_as_it_is(seven: NDArray[np.float32], share: float, soft: float) -> None:
+    page = 0.9 - 0.7 * seven
+    across = np.add(*np.mgrid[: page.shape[0], : page.shape[1]]) / sum(page.shape)
+    shadow = 1 - 0.6 / (1 + np.exp((across - np.quantile(across, share)) / soft))
+    apart = np.abs(digit_image((page * shadow).astype(np.float32)) - digit_image(page.astype(np.float32)))
+    assert apart.mean() < 0.06

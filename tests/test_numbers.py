@@ -166,6 +166,12 @@ def test_polarity_colour_and_scale_do_not_matter(reader: Reader) -> None:
     assert texts(reader.read(pixels[:, :, ::-1])) == SCORES
 
 
+def test_gaps_between_thick_strokes_are_no_ink(reader: Reader) -> None:
+    pixels = np.asarray(Image.open(PAGES / "hard.jpg"))
+    for picture in (pixels, 255 - pixels):
+        assert [number.text for number in reader.read(picture) if not number.rejected] == ["3858"]
+
+
 @pytest.mark.parametrize("light", [True, False])
 def test_what_lies_around_a_page_or_falls_on_it_does_not_turn_its_ink(reader: Reader, light: bool) -> None:
     page = np.asarray(Image.open(PAGES / "scores.jpg").convert("L"))

@@ -232,9 +232,9 @@ def test_what_is_not_clear_is_seen_in_other_ways() -> None:
     network = Sure(0.5, 0.5, later=0.8)
     answer = Reader(network, card=CARD).predict(picture)
     assert answer.digit == 5
-    assert answer.confidence == pytest.approx(0.8 * 2 / 3)  # what is left away may have belonged to it
+    assert answer.confidence == pytest.approx(0.8 * 3 / 4)  # what is left away may have belonged to it
     assert network.calls > 1
-    assert Reader(Sure(0.7, 0.7, later=0.95), card=CARD).predict(picture).digit == 3
+    assert Reader(Sure(0.8, 0.8, later=0.95), card=CARD).predict(picture).digit == 3
     clear = Sure(0.95, 0.95, later=0.99)
     assert Reader(clear, card=CARD).predict(picture).digit == 3
     assert clear.calls == 1

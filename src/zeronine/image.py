@@ -8,7 +8,7 @@ Knows pixels. Knows no network, no label, and only one digit per picture.
 """
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
@@ -154,7 +154,8 @@ def page_grey(source: Source, most: int) -> Grey:
     if pixels.ndim == 3 and pixels.shape[2] == 4:
         pixels = _on_paper(pixels.astype(np.float32) / 255 if pixels.dtype == np.uint8 else pixels)
     small = np.ascontiguousarray(_shrink(pixels, WORKING_SIDE))
-    dark = _is_dark_page(_unit(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY) if small.ndim == 3 else small))
+    plain = _unit(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY) if small.ndim == 3 else small)
+    dark = _lightness_of_detail(plain, DETAILS) > 0
     if pixels.ndim == 3:  # ink of any colour is dark in one of the three
         red, green, blue = cv2.split(np.ascontiguousarray(pixels))
         furthest = cv2.max if dark else cv2.min
@@ -167,23 +168,27 @@ def _unit(pixels: NDArray[Any]) -> Grey:
     return pixels.astype(np.float32) / np.float32(255) if pixels.dtype == np.uint8 else pixels
 
 
-def _is_dark_page(grey: Grey) -> bool:
-    """Whether the writing on a page is lighter than its paper: what stands out from its surroundings tells.
+def _lightness_of_detail(grey: Grey, sides: Sequence[int]) -> float:
+    """Whether what stands out from its surroundings is lighter than they are, above 0, or darker, below.
 
     Writing is the lesser part of any place, so what differs most from the mean around it is ink: the third moment says
-    whether that is light. The edge of a shadow, of a sheet or of a table has as much on either side. Of 600 composed
-    lines and 100 pages one each is taken for the wrong one; 18 and 6 by what is darker on the whole.
+    whether that is light. The edge of a shadow, of a sheet or of a table has as much on either side. By its sign one of
+    600 composed lines and none of 100 pages is taken for white on black; by what is darker on the whole 18 and 6.
+
+    Args:
+        grey: (H, W).
+        sides: of the surroundings, in pixels.
     """
     moments = 0.0
-    for side in DETAILS:
+    for side in sides:
         rest = grey - cv2.blur(grey, (side, side), borderType=cv2.BORDER_REPLICATE)
         squares = rest * rest
         moments += float((squares * rest).mean()) / max(float(squares.mean()), 1e-9) ** 1.5
-    return moments > 0
+    return moments
 
 
-DETAILS = (5, 9, 17, 33)
-"""Sides, in pixels of a page of at most ``WORKING_SIDE``, of the surroundings that writing stands out from."""
+DETAILS = (9, 17, 33, 65)
+"""Sides of the surroundings that writing stands out from on a page of at most ``WORKING_SIDE`` pixels."""
 
 
 def resized(digit: Grey, side: int) -> Grey:
@@ -399,9 +404,10 @@ def _ink(grey: Grey) -> Grey:
     Raises:
         ImageError: blank.
     """
+    few = min(grey.shape) <= SIDE  # pixels
     grey = _enlarged(grey) if max(grey.shape) <= TINY else grey
-    raised = grey if _is_dark_background(grey) else -grey
-    relief = raised - _paper(raised)
+    raised = grey if _is_dark_background(grey) and (few or not _is_in_shadow(grey)) else -grey
+    relief = raised - _paper(raised, few)
     smooth = cv2.GaussianBlur(relief, (3, 3), 0) if min(grey.shape) > 64 else relief
     threshold = _otsu(smooth)
     noise = _noise(smooth[smooth <= threshold]) if min(grey.shape) > 64 else 0.0  # small pictures are all edges
@@ -450,15 +456,35 @@ def _is_dark_background(grey: Grey) -> bool:
     dark = steady < (steady.min() + steady.max()) / 2  # not Otsu: it splits the paper where there is little ink
     if not 0.25 < dark.mean() < 0.75:
         return bool(dark.mean() > 0.5)  # whatever a frame around it says
-    edge = np.concatenate([dark[0], dark[-1], dark[:, 0], dark[:, -1]])
+    edge = _edge(dark)
     corners = dark[:: len(dark) - 1, :: dark.shape[1] - 1] if min(dark.shape) > 1 else dark
     return bool(dark.mean() + edge.mean() + corners.mean() > 1.5)
 
 
-def _paper(raised: Grey) -> Grey:
-    """What the picture would be without ink: a smooth surface under it, ink being above.
+def _edge(plane: NDArray[Any]) -> NDArray[Any]:
+    """The outermost pixels of a picture, the corners twice."""
+    return np.concatenate([plane[0], plane[-1], plane[:, 0], plane[:, -1]])
 
-    Level where the paper is even; else quadratic, fitted again and again to the pixels that are not ink.
+
+def _is_in_shadow(grey: Grey) -> bool:
+    """Whether ink is darker than its paper, although most of the picture is dark.
+
+    Of 185 pictures and drawings that are white on black the least lightness of detail is 0.86; of scans in deep shadow
+    nine in ten have less than -1.
+    """
+    sides = [round(share * max(grey.shape)) | 1 for share in (0.04, 0.08, 0.16, 0.32, 0.64)]
+    return _lightness_of_detail(grey, sides) < 0
+
+
+def _paper(raised: Grey, few: bool) -> Grey:
+    """What the picture would be without ink, ink being above.
+
+    Level where the paper is even; a quadratic surface where nearly all lies on one; else what is left without all that
+    may be a stroke, which follows the edge of a shadow.
+
+    Args:
+        raised: (H, W).
+        few: whether it has, or had, as few pixels as a digit image: too few to tell the edge of a shadow from a stroke.
     """
     small = _shrink(raised, 64)
     values = small.ravel().astype(np.float64)
@@ -466,18 +492,45 @@ def _paper(raised: Grey) -> Grey:
     level = float(np.median(values[kept]))
     apart = np.abs(values[kept] - level)
     filled = min(raised.shape) <= 64 and kept.mean() < 0.6  # a small picture, and most of its paper is edges of strokes
-    if np.quantile(apart, 0.5 if filled else 0.9) < EVEN:
+    shaded = not few and _edge(kept.reshape(small.shape)).mean() < UNSHADED
+    if np.quantile(apart, 0.5 if filled else 0.9) < EVEN and not shaded:
         return np.full_like(raised, level)
-    terms = _quadratic(small.shape)
+    surface, share = _surface(values, _quadratic(small.shape))
+    if few and share < 0.2:
+        return np.full_like(raised, level)
+    if few or share > SMOOTH:
+        return np.asarray(_quadratic(raised.shape) @ surface, np.float32).reshape(raised.shape)
+    reach = round(WIDEST_STROKE * max(small.shape)) | 1
+    around = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
+    paper = cv2.morphologyEx(small, cv2.MORPH_OPEN, around, borderType=cv2.BORDER_REPLICATE)
+    paper = cv2.blur(paper, (3, 3))
+    return cv2.resize(paper, raised.shape[::-1], interpolation=cv2.INTER_LINEAR)
+
+
+def _surface(values: NDArray[np.float64], terms: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
+    """A quadratic surface, fitted again and again to the pixels that are not ink; the share of those that lie on it."""
     kept = np.abs(values - np.median(values)) < np.quantile(np.abs(values - np.median(values)), 0.7) + 1e-6
     for _ in range(6):
         surface, *_ = np.linalg.lstsq(terms[kept], values[kept], rcond=None)
         residual = values - terms @ surface
         kept = np.abs(residual) < 3 * 1.4826 * np.median(np.abs(residual[kept])) + 0.01
         if kept.mean() < 0.2:
-            return np.full_like(raised, level)
-    return np.asarray(_quadratic(raised.shape) @ surface, np.float32).reshape(raised.shape)
+            break
+    return surface, float(kept.mean())
 
+
+UNSHADED = 0.8
+"""Share of a picture's edge that is of the paper's tone, or else some of it is no ink but shadow."""
+
+SMOOTH = 0.98
+"""Share of a picture's pixels on one quadratic surface from which that is its paper: it is blank, or nearly so."""
+
+WIDEST_STROKE = 0.25
+"""Share of a picture's longer side that a stroke is narrower than, where its paper is uneven.
+
+Of DIDA 311 are wrong or refused by papers found so, 355 by quadratic ones; of 200 scans with the edge of a shadow over
+them, 0.6 as light, 193 are read in place of 113.
+"""
 
 EVEN = 0.03
 """Paper whose tone varies by less than this, in 0..1, is taken as level."""

@@ -3,7 +3,8 @@
 // A picture is {width, height, data}; data are floats in 0..1. NumPy computes with 32 bits where Math.fround stands.
 "use strict"
 
-const SIDE = 28, BOX = 20, THINNEST = 2, LEAST_CONTRAST = 0.06, EVEN = 0.03
+const SIDE = 28, BOX = 20, THINNEST = 2, LEAST_CONTRAST = 0.06, EVEN = 0.03, UNSHADED = 0.8
+const SMOOTH = 0.98, WIDEST_STROKE = 0.25
 
 function* digitViews(grey) {
   const ink = inkOf(grey)
@@ -48,31 +49,45 @@ function isDarkBackground(grey) {
   const dark = data.map(value => value < half), share = places => mean(places.map(place => dark[place]))
   const all = mean(dark)
   if (all <= 0.25 || all >= 0.75) return all > 0.5
-  const across = [...Array(width).keys()], down = [...Array(height).keys()], last = (height - 1) * width
-  const ends = [...across, ...across.map(x => last + x)]
-  const sides = [...down.map(y => y * width), ...down.map(y => (y + 1) * width - 1)]
-  return all + share([...ends, ...sides]) + share([0, width - 1, last, last + width - 1]) > 1.5
+  const last = (height - 1) * width
+  return all + share(edgeOf(grey)) + share([0, width - 1, last, last + width - 1]) > 1.5
 }
 
-// The level of the paper at each pixel: one, or a quadratic surface.
+// The places of a picture's outermost pixels, the corners twice.
+function edgeOf({ width, height }) {
+  const across = [...Array(width).keys()], down = [...Array(height).keys()], last = (height - 1) * width
+  const ends = [...across, ...across.map(x => last + x)]
+  return [...ends, ...down.map(y => y * width), ...down.map(y => (y + 1) * width - 1)]
+}
+
+// The level of the paper at each pixel: one, a quadratic surface, or what is left without what may be a stroke.
 function paperOf(raised) {
   const small = shrunk(raised, 64), values = Float64Array.from(small.data)
   const lowest = values.reduce((least, value) => Math.min(least, value))
   const flat = otsu(small.data.map(value => value - lowest))
-  const paper = values.filter(value => value - lowest <= flat), level = median(paper)
-  if (quantile(paper.map(value => Math.abs(value - level)), 0.9) < EVEN) return () => Math.fround(level)
-  const terms = quadratic(small), middle = median(values)
-  const away = values.map(value => Math.abs(value - middle)), limit = quantile(away, 0.7) + 1e-6
+  const kept = values.map(value => value - lowest <= flat), paper = values.filter((_, i) => kept[i])
+  const level = median(paper), unshaded = mean(edgeOf(small).map(place => kept[place])) >= UNSHADED
+  if (unshaded && quantile(paper.map(value => Math.abs(value - level)), 0.9) < EVEN) return () => Math.fround(level)
+  const { surface, share } = surfaceOf(values, quadratic(small)), fine = quadratic(raised)
+  if (share > SMOOTH) return i => Math.fround(dot(fine(i), surface))
+  const without = opening(small, ellipse(roundHalfEven(WIDEST_STROKE * Math.max(small.width, small.height)) | 1))
+  const wide = resampled(blurred(without, [1 / 3, 1 / 3, 1 / 3]), raised.width, raised.height, linear, 1)
+  return i => wide.data[i]
+}
+
+// A quadratic surface, fitted again and again to the pixels that are not ink; the share of those that lie on it.
+function surfaceOf(values, terms) {
+  const middle = median(values), away = values.map(value => Math.abs(value - middle))
+  const limit = quantile(away, 0.7) + 1e-6
   let kept = away.map(value => value < limit), surface
   for (let round = 0; round < 6; round++) {
     surface = fitted(terms, values, kept)
     const residual = values.map((value, i) => Math.abs(value - dot(terms(i), surface)))
     const most = 3 * 1.4826 * median(residual.filter((_, i) => kept[i])) + 0.01
     kept = residual.map(value => value < most)
-    if (mean(kept) < 0.2) return () => Math.fround(level)
+    if (mean(kept) < 0.2) break
   }
-  const fine = quadratic(raised)
-  return i => Math.fround(dot(fine(i), surface))
+  return { surface, share: mean(kept) }
 }
 
 function quadratic({ width, height }) {
@@ -311,6 +326,14 @@ function ellipse(size) {
   })
 }
 
+// What is left without what is narrower than a shape: the least value under it, then the largest of those.
+function opening(picture, shape) {
+  const most = largest(picture.data), least = picture.data.reduce((one, other) => Math.min(one, other))
+  const sunk = dilated(like(picture, i => most - picture.data[i]), shape)
+  const risen = dilated(like(sunk, i => most - sunk.data[i] - least), shape)
+  return like(risen, i => risen.data[i] + least)
+}
+
 // The largest value under a shape, which is given by its rows.
 function dilated({ width, height, data }, shape) {
   const result = data.slice(), radius = Math.floor(shape.length / 2)
@@ -364,6 +387,7 @@ function shrunk({ width, height, data }, side) {
   return { width: side, height: shape[0], data: means.data }
 }
 
+const linear = x => Math.max(0, 1 - Math.abs(x))
 const square = x => x > -0.5 && x <= 0.5 ? 1 : 0
 
 function bicubic(x) {
