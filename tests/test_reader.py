@@ -205,7 +205,8 @@ CARD = {"classes": list("0123456789"), "output": "probabilities", "reject": {"di
 
 
 @pytest.mark.parametrize(
-    ("confidence", "digit", "reason"), [(0.95, 1.0, ""), (0.45, 0.8, "unsure"), (0.3, 0.35, "not a digit")]
+    ("confidence", "digit", "reason"),
+    [(0.95, 1.0, ""), (0.45, 0.8, "unsure"), (0.3, 0.35, "not a digit"), (0.0, 0.0, "not a digit")],
 )
 def test_what_is_refused(seven: NDArray[np.float32], confidence: float, digit: float, reason: str) -> None:
     prediction = Reader(Sure(confidence, digit), card=CARD).predict(seven)

@@ -528,7 +528,7 @@ SMOOTH = 0.98
 WIDEST_STROKE = 0.25
 """Share of a picture's longer side that a stroke is narrower than, where its paper is uneven.
 
-Of DIDA 311 are wrong or refused by papers found so, 355 by quadratic ones; of 200 scans with the edge of a shadow over
+Of DIDA 309 are wrong or refused by papers found so, 355 by quadratic ones; of 200 scans with the edge of a shadow over
 them, 0.6 as light, 193 are read in place of 113.
 """
 

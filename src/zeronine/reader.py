@@ -467,7 +467,7 @@ class _Seen:
         """Take the answer to the view that is due; it is believed where it is surer than those before it."""
         if not self.view.whole:
             row = WHOLE * self._whole + (1 - WHOLE) * row
-        if row.max() > self.row.max(initial=0):
+        if row.max() > self.row.max(initial=-1):  # a network may be so sure of nothing that each digit has 0
             self.row, self.best = row, self.view.image
         if self.view.whole:
             self._whole = self.row

@@ -26,7 +26,7 @@ function probabilities(digit) {
 
 // {digit, confidence, row, reason, seen} of a picture; seen is the digit image that is believed, null if it is blank.
 function reading(picture) {
-  let row = new Float32Array(model.classes.length), confidence = 0, seen = null
+  let row = new Float32Array(model.classes.length), confidence = -1, seen = null
   for (const { image, whole } of digitViews(picture)) {
     const apart = probabilities(image)
     const answers = whole ? apart : apart.map((value, i) => model.whole * row[i] + (1 - model.whole) * value)
@@ -34,6 +34,7 @@ function reading(picture) {
     if (most > confidence) [row, confidence, seen] = [answers, most, image]
     if (confidence >= model.clear) break
   }
+  if (!seen) confidence = 0
   const reason = !seen ? "blank" : sum(row) < model.digit ? "not a digit" : confidence < model.unsure ? "unsure" : ""
   return { digit: reason ? null : model.classes[row.indexOf(confidence)], confidence, row, reason, seen }
 }
