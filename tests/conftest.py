@@ -1,7 +1,9 @@
 """What several tests share: where the data lie, a quick model, digits that need no download."""
 
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # networks this small only wait for each other's threads
 
@@ -25,10 +27,40 @@ def mnist() -> data.Dataset:
         pytest.skip(f"MNIST cannot be loaded: {error}")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _digit_images_are_made_once() -> Iterator[None]:
+    """The embedded digits, which dozens of tests load, take five seconds to become digit images."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(data, "digit_image", remembering(data.digit_image))
+        yield
+
+
+def remembering(make: Callable[[NDArray[Any]], NDArray[Any]]) -> Callable[[NDArray[Any]], NDArray[Any]]:
+    """The same function, which makes of equal pictures only the first."""
+    made: dict[tuple[tuple[int, ...], str, bytes], NDArray[Any]] = {}
+
+    def remembered(picture: NDArray[Any]) -> NDArray[Any]:
+        key = picture.shape, picture.dtype.str, picture.tobytes()
+        if key not in made:
+            made[key] = make(picture)
+        return made[key]
+
+    return remembered
+
+
 @pytest.fixture(scope="session")
 def digits() -> data.Dataset:
     """The 1,797 embedded digits as digit images."""
     return data.load("optdigits", digits=True)
+
+
+@pytest.fixture(scope="session")
+def digits_file(digits: data.Dataset, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The same as a file, for tests that begin other processes: they need not make digit images again."""
+    path = tmp_path_factory.mktemp("digits") / "digits.npz"
+    train, test = digits.train, digits.test
+    np.savez(path, x_train=train.images, y_train=train.labels, x_test=test.images, y_test=test.labels)
+    return str(path)
 
 
 @pytest.fixture(scope="session")
