@@ -1,6 +1,7 @@
 """Training the page's network: it learns, it goes on where it was killed, it is refined, it is exported."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from zeronine.errors import DataError, ModelError, RecipeError, ZeronineError
 from zeronine.files import identity
 from zeronine.lattice import Reading
 from zeronine.reader import MODELS, SHIPPED_PAGE
-from zeronine.train import Run, describe, glyphs, lines, page_export, train
+from zeronine.train import Run, describe, glyphs, lines, page_export, pages, train
 from zeronine.train.composed import Pieces, Task, begun, composer, train_composed, trained, trainings
 from zeronine.train.export import export, open_reader
 from zeronine.train.lines import LINE
@@ -28,6 +29,14 @@ from zeronine.train.space import named
 
 SMALL_ROWS = {"epochs": 1, "rows": 16, "batch_size": 2, "widths": "4,4,4,4,4,8,8", "along": 8, "validation": 300}
 SMALL = {"epochs": 2, "pages": 8, "batch_size": 4, "widths": "4,4,8,8", "depth": 1, "validation": 300}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_are_measured() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pages, "MEASURED", 20)
+        patch.setattr(lines, "MEASURED", 20)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -74,10 +83,7 @@ def test_a_training_begins_with_what_the_shipped_networks_answer(task: Task[Any]
     assert all(0.05 < float(norm.weight.detach().median()) < 20 for norm in norms)  # trained on as one that was here
 
 
-def test_refining_begins_with_the_shipped_networks(
-    digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(lines, "MEASURED", 20)
+def test_refining_begins_with_the_shipped_networks(digits: Dataset, tmp_path: Path) -> None:
     real_picture(tmp_path, digits)
     given = {"real": str(tmp_path), "rows": 16, "batch_size": 2, "epochs": 1, "validation": 300}
     run = train_composed(LINE, digits, out=tmp_path / "refined", given=given)
