@@ -191,10 +191,17 @@ def test_the_same_seed_gives_the_same_run(digits: data.Dataset, tmp_path: Path) 
     assert not same(runs[0], other)
 
 
-@pytest.mark.parametrize("step", [1, 21, 22, 23, 60])
-def test_a_run_that_broke_off_ends_as_one_that_did_not(digits: data.Dataset, tmp_path: Path, step: int) -> None:
-    whole = train_recipe("standard", digits, out=tmp_path / "whole", settings=QUICK | {"validation": 100})
+@pytest.fixture(scope="module")
+def whole(digits: data.Dataset, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run that nothing broke off."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    return train_recipe("standard", digits, out=folder, settings=QUICK | {"validation": 100})
 
+
+@pytest.mark.parametrize("step", [1, 21, 22, 23, 60])
+def test_a_run_that_broke_off_ends_as_one_that_did_not(
+    digits: data.Dataset, tmp_path: Path, whole: Run, step: int
+) -> None:
     def kill(done: int, total: int, figures: object) -> None:
         if done >= step:
             raise Killed
@@ -208,10 +215,10 @@ def test_a_run_that_broke_off_ends_as_one_that_did_not(digits: data.Dataset, tmp
     assert "val_accuracy" in broken.history[0]
 
 
-def test_a_killed_process_leaves_a_run_that_can_go_on(digits: data.Dataset, tmp_path: Path) -> None:
+def test_a_killed_process_leaves_a_run_that_can_go_on(digits_file: str, tmp_path: Path) -> None:
     code = (
         "from zeronine.train import train\n"
-        f"train('standard', data='optdigits', digits=True, out={str(tmp_path / 'killed')!r}, settings={QUICK!r})"
+        f"train('standard', data={digits_file!r}, out={str(tmp_path / 'killed')!r}, settings={QUICK!r})"
     )
     process = subprocess.Popen([sys.executable, "-c", code])
     deadline = time.monotonic() + 60
@@ -219,8 +226,8 @@ def test_a_killed_process_leaves_a_run_that_can_go_on(digits: data.Dataset, tmp_
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    killed = train("standard", data="optdigits", digits=True, out=tmp_path / "killed", settings=QUICK)
-    whole = train("standard", data="optdigits", digits=True, out=tmp_path / "whole", settings=QUICK)
+    killed = train("standard", data=digits_file, out=tmp_path / "killed", settings=QUICK)
+    whole = train("standard", data=digits_file, out=tmp_path / "whole", settings=QUICK)
     assert same(whole, killed)
     assert [path.name for path in killed.folder.glob(".*")] == []
 
@@ -277,10 +284,10 @@ def test_the_predicted_images_are_found_again(digits: data.Dataset, tmp_path: Pa
     assert np.array_equal(predicted_split(run).images, digits.test.images)
 
 
-def test_two_processes_learn_as_one_network(tmp_path: Path) -> None:
+def test_two_processes_learn_as_one_network(digits_file: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     settings = [part for name, value in QUICK.items() for part in ("--set", f"{name}={value}")]
-    arguments = ["train", "standard", "--data", "optdigits", "--digits", "--out", str(tmp_path / "run"), *settings]
+    arguments = ["train", "standard", "--data", digits_file, "--out", str(tmp_path / "run"), *settings]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     subprocess.run([*command, "-m", "zeronine", *arguments], check=True, env=environment, capture_output=True)
     run = Run(tmp_path / "run")
@@ -348,10 +355,10 @@ def test_few_steps_are_a_schedule_too(digits: data.Dataset, tmp_path: Path, batc
     assert train_recipe("sprint", digits, out=tmp_path / "run", settings=settings).finished
 
 
-def test_training_does_not_import_pytorchs_compiler(tmp_path: Path) -> None:
+def test_training_does_not_import_pytorchs_compiler(digits_file: str, tmp_path: Path) -> None:
     code = (
         "import sys; from zeronine.data import load; from zeronine.train.loop import train_recipe\n"
-        f"train_recipe('sprint', load('optdigits'), out=__import__('pathlib').Path({str(tmp_path / 'run')!r}))\n"
+        f"train_recipe('sprint', load({digits_file!r}), out=__import__('pathlib').Path({str(tmp_path / 'run')!r}))\n"
         "print('torch._dynamo' in sys.modules)"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
