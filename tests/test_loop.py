@@ -289,7 +289,9 @@ def test_two_processes_learn_as_one_network(digits_file: str, tmp_path: Path) ->
     settings = [part for name, value in QUICK.items() for part in ("--set", f"{name}={value}")]
     arguments = ["train", "standard", "--data", digits_file, "--out", str(tmp_path / "run"), *settings]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    subprocess.run([*command, "-m", "zeronine", *arguments], check=True, env=environment, capture_output=True)
+    arguments = [*command, "-m", "zeronine", *arguments]
+    told = subprocess.run(arguments, check=True, env=environment, capture_output=True, text=True).stdout
+    assert told.count("test accuracy") == 1
     run = Run(tmp_path / "run")
     assert run.config["processes"] == 2
     assert run.accuracy > 0.25

@@ -4,6 +4,7 @@ Libraries are imported inside the commands, so that ``zeronine predict`` starts 
 """
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from zeronine.bench.tables import Table as MeasuredTable
     from zeronine.evaluate import Evaluation
     from zeronine.reader import Prediction
+    from zeronine.train import Run
     from zeronine.train.sweep import Sweep, Trial
 
 app = typer.Typer(
@@ -202,7 +204,6 @@ def train(
     ] = None,
 ) -> None:
     """Train a recipe. A training that was killed goes on when the same command is given again."""
-    from zeronine import report
     from zeronine.train import train as train_recipe
     from zeronine.train.run import COMPOSED
 
@@ -233,6 +234,14 @@ def train(
             tensorboard=tensorboard,
             progress=lambda done, total, figures: step(done, figures, total),
         )
+    if os.environ.get("RANK", "0") == "0":  # of the processes that torchrun starts the first one tells and draws
+        _show_run(run)
+
+
+def _show_run(run: "Run") -> None:
+    """What a training reached, and its plots."""
+    from zeronine import report
+
     part, labels = run.config["predictions_of"], run.predictions[1]
     unit = "digits" if run.composed else "images"
     typer.echo(
