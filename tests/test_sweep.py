@@ -271,21 +271,24 @@ def test_what_does_not_fit_is_refused_and_the_search_goes_on(tmp_path: Path) -> 
 
 def test_when_the_time_is_up_nothing_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     train, began = trials._train, []
+    clock, late = time.time, 0
 
     def slow(plan: Any, dataset: Any, settings: Any, out: Path, progress: Any) -> Run:
         began.append([out, (out / "checkpoint").exists()])
 
         def wait(done: int, total: int, figures: Any) -> None:
+            nonlocal late
             if len(began) == 1 and (out / "checkpoint").exists():
-                time.sleep(1)  # so that the time is up before the end, and after a whole epoch
+                late = 600  # so that the time is up before the end, and after a whole epoch
             progress(done, total, figures)
 
         return train(plan, dataset, settings, out, wait)
 
     monkeypatch.setattr(trials, "_train", slow)
+    monkeypatch.setattr(time, "time", lambda: clock() + late)
     settings = TINY["settings"] | {"epochs": 4}
     options: dict[str, Any] = {"data": "optdigits", "settings": settings, "out": tmp_path / "s"}
-    found = sweep("dense-25-15", trials=2, minutes=0.1, **options)
+    found = sweep("dense-25-15", trials=2, minutes=10, **options)
     assert found.unfinished
     assert (tmp_path / "s" / "results.json").exists()
     found = sweep("dense-25-15", trials=2, **options)
