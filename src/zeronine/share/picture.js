@@ -68,26 +68,25 @@ function paperOf(raised) {
   const kept = values.map(value => value - lowest <= flat), paper = values.filter((_, i) => kept[i])
   const level = median(paper), unshaded = mean(edgeOf(small).map(place => kept[place])) >= UNSHADED
   if (unshaded && quantile(paper.map(value => Math.abs(value - level)), 0.9) < EVEN) return () => Math.fround(level)
-  const { surface, share } = surfaceOf(values, quadratic(small)), fine = quadratic(raised)
-  if (share > SMOOTH) return i => Math.fround(dot(fine(i), surface))
-  const without = opening(small, ellipse(roundHalfEven(WIDEST_STROKE * Math.max(small.width, small.height)) | 1))
-  const wide = resampled(blurred(without, [1 / 3, 1 / 3, 1 / 3]), raised.width, raised.height, linear, 1)
+  const { surface, share, spread } = surfaceOf(values, quadratic(small)), fine = quadratic(raised)
+  if (share > SMOOTH && spread < EVEN) return i => Math.fround(dot(fine(i), surface))
+  const wide = resampled(blurred(opened(small, WIDEST_STROKE), [1 / 3, 1 / 3, 1 / 3]), raised.width, raised.height, linear, 1)
   return i => wide.data[i]
 }
 
-// A quadratic surface, fitted again and again to the pixels that are not ink; the share of those that lie on it.
+// A quadratic surface, fitted again and again to the pixels that are not ink; what share lies on it, and how closely.
 function surfaceOf(values, terms) {
   const middle = median(values), away = values.map(value => Math.abs(value - middle))
   const limit = quantile(away, 0.7) + 1e-6
-  let kept = away.map(value => value < limit), surface
+  let kept = away.map(value => value < limit), surface, spread
   for (let round = 0; round < 6; round++) {
     surface = fitted(terms, values, kept)
     const residual = values.map((value, i) => Math.abs(value - dot(terms(i), surface)))
-    const most = 3 * 1.4826 * median(residual.filter((_, i) => kept[i])) + 0.01
-    kept = residual.map(value => value < most)
+    spread = 1.4826 * median(residual.filter((_, i) => kept[i]))
+    kept = residual.map(value => value < 3 * spread + 0.01)
     if (mean(kept) < 0.2) break
   }
-  return { surface, share: mean(kept) }
+  return { surface, share: mean(kept), spread }
 }
 
 function quadratic({ width, height }) {
@@ -326,12 +325,24 @@ function ellipse(size) {
   })
 }
 
-// What is left without what is narrower than a shape: the least value under it, then the largest of those.
-function opening(picture, shape) {
+// What is left without what is lighter than around it and narrower than a disc; the outermost pixels go on outwards.
+function opened(picture, share) {
+  const reach = roundHalfEven(share * Math.max(picture.width, picture.height)) | 1, disc = ellipse(reach)
   const most = largest(picture.data), least = picture.data.reduce((one, other) => Math.min(one, other))
-  const sunk = dilated(like(picture, i => most - picture.data[i]), shape)
-  const risen = dilated(like(sunk, i => most - sunk.data[i] - least), shape)
-  return like(risen, i => risen.data[i] + least)
+  const wide = repeated(picture, reach)
+  const sunk = dilated(like(wide, i => most - wide.data[i]), disc)
+  const risen = dilated(like(sunk, i => most - sunk.data[i] - least), disc)
+  const place = i => (Math.floor(i / picture.width) + reach) * wide.width + i % picture.width + reach
+  return like(picture, i => risen.data[place(i)] + least)
+}
+
+// A picture with its outermost pixels repeated so many times.
+function repeated({ width, height, data }, times) {
+  const size = { width: width + 2 * times, height: height + 2 * times }
+  return like(size, i => {
+    const x = clipped(i % size.width - times, 0, width - 1)
+    return data[clipped(Math.floor(i / size.width) - times, 0, height - 1) * width + x]
+  })
 }
 
 // The largest value under a shape, which is given by its rows.
