@@ -142,11 +142,12 @@ def test_every_table_of_a_small_folder(folder: Path) -> None:
     seen: list[tuple[int, int]] = []
     figures = measure(Reader(), progress=lambda done, total: seen.append((done, total)))
     assert set(figures.left_out) == {"usps", "semeion", "optdigits", "coursera", "kmnist", "fashion-mnist"}
-    assert seen == [(done, 35) for done in range(1, 36)]
+    assert seen == [(done, 42) for done in range(1, 43)]
     assert list(figures.handwriting) == ["mnist", "dida", "scans", "characters", "photos"]
     photos = figures.handwriting["photos"]
     assert photos.share == Share(correct=1, count=3, refused=1, forced=1)
     assert photos.captures == {"drawn": Share(1, 1, 0, 1), "photo": Share(0, 2, 1, 0)}
+    assert {row.share.count for row in figures.scenes.values()} == {len(figures.readings["scans"][0])}
     assert len(figures.corruptions) == 15
     assert all(row.reader.count == row.network.count == 20 for row in figures.corruptions.values())
     assert list(figures.calibration) == ["mnist", "photos"]
@@ -176,6 +177,7 @@ def test_the_mean_and_the_least_over_the_corruptions(folder: Path) -> None:
     [
         (["photos"], {"handwriting": ["photos"], "calibration": ["photos"]}),
         (["fog"], {"corruptions": ["fog"]}),
+        (["dark-edge"], {"scenes": ["dark-edge"]}),
         (["calibration"], {"calibration": ["mnist", "photos"]}),
         (["blank", "dida"], {"handwriting": ["dida"], "refusal": ["blank"]}),
     ],
@@ -219,7 +221,7 @@ def test_damaged_sets_are_left_out_with_the_reason(folder: Path, spoil: Any, nam
 
 
 def test_refusals() -> None:
-    with pytest.raises(DataError, match="'cats' is no table, set or corruption; there are handwriting"):
+    with pytest.raises(DataError, match="'cats' is no table, set, scene or corruption; there are handwriting"):
         measure(Reader(), only=["cats"])
 
     class Colours:

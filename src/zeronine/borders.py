@@ -93,7 +93,8 @@ def _sheets(grey: Plane) -> list[_Sheet]:
         here, there = np.median(plain[inside]), np.median(plain[outside])
         edge = inside & ~_shrunk(inside, 1)
         between = np.abs(plain - (here + there) / 2) < abs(here - there) / 4
-        ink, other = _contrast(inks[inside]), _contrast(inks[outside])
+        ink = _contrast(inks[inside])
+        other = _contrast(inks[outside]) * min(max(here / max(there, 1), 1), 3)  # ink in a shadow is less of a contrast
         if (
             abs(here - there) >= LEAST_STEP
             and between.sum() <= SOFTEST * edge.sum()

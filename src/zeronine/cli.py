@@ -484,7 +484,9 @@ def bench_accuracy(
     model: Annotated[
         str | None, typer.Option("--model", "-m", help="Model folder, run folder, .onnx, .keras or .h5 file.")
     ] = None,
-    only: Annotated[str | None, typer.Option(help="Tables, sets or corruptions, such as usps,photos,fog.")] = None,
+    only: Annotated[
+        str | None, typer.Option(help="Tables, sets, scenes or corruptions, such as usps,photos,fog.")
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many pictures of each set.")] = None,
     wrong: Annotated[Path | None, typer.Option(help="Folder for a list and sheets of what is read wrongly.")] = None,
     curve: Annotated[Path | None, typer.Option(help="PNG: errors where only the surest are answered.")] = None,
@@ -495,7 +497,7 @@ def bench_accuracy(
     order: Annotated[Order | None, typer.Option(help="How a flat network's pixels are laid out.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
-    """Measure a model on everyone's handwriting: accuracy, corruptions, calibration, refusal."""
+    """Measure a model on everyone's handwriting: accuracy, scenes, corruptions, calibration, refusal."""
     from zeronine.bench import accuracy, sheets
     from zeronine.bench.tables import tables
 

@@ -1,4 +1,4 @@
-"""How well a model reads everyone's handwriting: accuracy, corruptions, calibration, refusal; and its card.
+"""How well a model reads everyone's handwriting: accuracy, scenes, corruptions, calibration, refusal; and its card.
 
 Every picture goes through the Reader, as a user's does. A refused digit counts as wrong. Nothing here may choose
 anything: it is run on a model that is finished.
@@ -20,6 +20,7 @@ from zeronine import data
 from zeronine.bench.corruptions import CORRUPTIONS, corrupt
 from zeronine.bench.handwriting import DIGIT_SETS, NO_DIGIT, DigitSet, Pictures
 from zeronine.bench.nondigits import NON_DIGIT_SETS, NonDigitSet
+from zeronine.bench.scenes import SCENES, staged
 from zeronine.errors import DataError, ModelError
 from zeronine.evaluate import auroc, calibration_error, selective_accuracy, wilson
 from zeronine.formats import DIGITS
@@ -29,10 +30,13 @@ from zeronine.reader import MODELS, SHIPPED, Reader
 if TYPE_CHECKING:
     from zeronine.bench.tables import Table
 
-TABLES = ("handwriting", "corruptions", "calibration", "refusal")
+TABLES = ("handwriting", "scenes", "corruptions", "calibration", "refusal")
 
 REAL_DIGITS = ("mnist", "usps", "photos")
 """Sets whose calibration and false alarms are told: the network's own, another scanner's, phones' and screens'."""
+
+STAGED = "scans"
+"""The set whose pictures are put into scenes: paper with nothing on it but a digit."""
 
 COVERAGE = 0.99
 """Share of MNIST's test images that are answered where the least sure are left out."""
@@ -105,10 +109,10 @@ class Share:
 
 @dataclass(frozen=True)
 class Handwriting:
-    """A row of the first table.
+    """A row of the first two tables.
 
     Attributes:
-        about: what the set is.
+        about: what the set, or the scene that its pictures were put into, is.
         share: of its pictures that are read rightly.
         captures: the same of each way in which its pictures were made, where the set says so.
     """
@@ -181,6 +185,7 @@ class Accuracy:
         only: names of what was asked for; empty for everything.
         limit: how many pictures of each set were read; None for all.
         handwriting: by set.
+        scenes: by scene.
         corruptions: by corruption.
         calibration: by set.
         refusal: by set.
@@ -194,6 +199,7 @@ class Accuracy:
     only: tuple[str, ...]
     limit: int | None
     handwriting: Mapping[str, Handwriting]
+    scenes: Mapping[str, Handwriting]
     corruptions: Mapping[str, Corrupted]
     calibration: Mapping[str, Calibration]
     refusal: Mapping[str, Refusal]
@@ -220,6 +226,7 @@ class Accuracy:
                 }
                 for name, row in self.handwriting.items()
             },
+            "scenes": {name: {"about": row.about, **row.share.as_dict()} for name, row in self.scenes.items()},
             "corruptions": {"each": corruptions, **{way: self.over_corruptions(way) for way in ("reader", "network")}},
             "calibration": {name: asdict(row) for name, row in self.calibration.items()},
             "refusal": {name: asdict(row) for name, row in self.refusal.items()},
@@ -252,7 +259,7 @@ def measure(
 
     Args:
         reader: of a model of the ten digits.
-        only: names of tables, and of sets and corruptions, which are rows of them; everything where it is empty.
+        only: names of tables, and of sets, scenes and corruptions, their rows; everything where it is empty.
         limit: at most so many pictures of each set, evenly spread.
         progress: told after each set.
 
@@ -269,7 +276,7 @@ def measure(
     plan = _Plan(tuple(only))
     task = _Task(reader, limit, plan.steps, progress)
     readings = task.read(plan.digit_sets)
-    mnist = readings.get("mnist")
+    mnist, scans = readings.get("mnist"), readings.get(STAGED)
     real = {name: readings[name] for name in REAL_DIGITS if name in readings}
     written = {name: readings[name] for name in plan.handwriting if name in readings}
     return Accuracy(
@@ -277,6 +284,7 @@ def measure(
         only=tuple(only),
         limit=limit,
         handwriting={name: _handwriting(name, *reading) for name, reading in written.items()},
+        scenes=task.staged(plan.scenes, scans[0]) if scans else {},
         corruptions=task.corrupted(plan.corruptions, mnist[0]) if mnist else {},
         calibration={name: _calibration(*reading) for name, reading in real.items() if name in plan.calibrated},
         refusal=task.refused(plan.others, mnist),
@@ -291,23 +299,26 @@ class _Plan:
     """Which sets must be read for what was asked for."""
 
     def __init__(self, only: tuple[str, ...]) -> None:
-        known = (*TABLES, *DIGIT_SETS, *CORRUPTIONS, *NON_DIGIT_SETS)
+        known = (*TABLES, *DIGIT_SETS, *SCENES, *CORRUPTIONS, *NON_DIGIT_SETS)
         for name in only:
             if name not in known:
-                raise DataError(f"{name!r} is no table, set or corruption; there are {', '.join(known)}")
+                raise DataError(f"{name!r} is no table, set, scene or corruption; there are {', '.join(known)}")
 
         def wanted(table: str, names: Collection[str]) -> tuple[str, ...]:
             return tuple(name for name in names if not only or table in only or name in only)
 
         self.handwriting = wanted("handwriting", DIGIT_SETS)
+        self.scenes = wanted("scenes", SCENES)
         self.corruptions = wanted("corruptions", CORRUPTIONS)
         self.others = wanted("refusal", NON_DIGIT_SETS)
         self.calibrated = wanted("calibration", REAL_DIGITS)
         needed = {*self.handwriting, *self.calibrated}
+        needed |= {STAGED} if self.scenes else set()
         needed |= {"mnist"} if self.corruptions else set()
         needed |= set(REAL_DIGITS) if self.others else set()
         self.digit_sets = tuple(name for name in DIGIT_SETS if name in needed)
-        self.steps = len(self.digit_sets) + len(self.corruptions) + len(self.others)
+        rows = (self.digit_sets, self.scenes, self.corruptions, self.others)
+        self.steps = sum(len(names) for names in rows)
 
 
 def answers(reader: Reader, pictures: Pictures) -> Answers:
@@ -338,6 +349,10 @@ class _Task:
         """The pictures of sets of digits, and what the Reader says of them."""
         loaded = self._loaded(names, DIGIT_SETS)
         return {name: (pictures, answers(self._reader, pictures)) for name, pictures in loaded}
+
+    def staged(self, names: Sequence[str], scans: Pictures) -> dict[str, Handwriting]:
+        """The rows of the table of scenes."""
+        return {name: _staged(self._reader, name, scans) for name in self._ticking(names)}
 
     def corrupted(self, names: Sequence[str], mnist: Pictures) -> dict[str, Corrupted]:
         """The rows of the table of corruptions."""
@@ -384,6 +399,11 @@ def _handwriting(name: str, pictures: Pictures, said: Answers) -> Handwriting:
         for capture in sorted(set(pictures.captures))
     }
     return Handwriting(DIGIT_SETS[name].about, _share(pictures, said), captures)
+
+
+def _staged(reader: Reader, name: str, scans: Pictures) -> Handwriting:
+    pictures = Pictures(staged(name, scans.sources), scans.files, scans.truths)
+    return Handwriting(SCENES[name].about, _share(pictures, answers(reader, pictures)), {})
 
 
 def _corrupted(reader: Reader, name: str, mnist: Pictures) -> Corrupted:

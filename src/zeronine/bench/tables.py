@@ -37,6 +37,7 @@ def tables(figures: Accuracy) -> dict[str, Table]:
     """
     made = {
         "handwriting": _handwriting(figures),
+        "scenes": _scenes(figures),
         "corruptions": _corruptions(figures),
         "calibration": _calibration(figures),
         "refusal": _refusal(figures),
@@ -52,6 +53,13 @@ def _handwriting(figures: Accuracy) -> Table:
     columns = ("set", "what", "right", "accuracy", "95 % interval", "refused", "if none were")
     notes = ("A refused digit counts as wrong; the last column is the accuracy if none were refused.",)
     return Table("Everyone's handwriting", columns, tuple(rows), notes)
+
+
+def _scenes(figures: Accuracy) -> Table:
+    rows = tuple((name, row.about, *_share(row.share)) for name, row in figures.scenes.items())
+    columns = ("scene", "what", "right", "accuracy", "95 % interval", "refused", "if none were")
+    notes = ("The pictures of the set of scans, put into photographs by code of our own.",)
+    return Table("Scenes", columns, rows, notes)
 
 
 def _share(share: Share) -> tuple[str, ...]:
