@@ -63,11 +63,25 @@ def test_a_picture_without_borders_comes_back_as_it_is(written: Bytes) -> None:
     bar[14:90, 60:74] = 30
     shadowed = written.copy()
     shadowed[:, 45:] = shadowed[:, 45:] // 2  # an edge, but the digit goes on beyond it
+    small = np.pad(written, ((0, 0), (150, 150)), constant_values=230)
+    small[60:] = small[60:] // 2  # the same, where the digit takes but a little of the edge
     both = np.hstack([written, written // 3])  # two sheets with writing: who knows which is meant
     blank = np.full((100, 100), 230, np.uint8)
     sheet = np.pad(blank, 40, constant_values=40)  # nothing is written on it
     drawing = np.dstack([written, written, written, np.full_like(written, 255)])
-    for picture in (written, 255 - written, written * across, bar, shadowed, both, blank, sheet, drawing, written[:31]):
+    for picture in (
+        written,
+        255 - written,
+        written * across,
+        bar,
+        shadowed,
+        small,
+        both,
+        blank,
+        sheet,
+        drawing,
+        written[:31],
+    ):
         pixels = np.asarray(picture, np.uint8)
         assert without_borders(pixels) is pixels
 

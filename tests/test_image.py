@@ -360,3 +360,13 @@ def test_a_shadow_leaves_the_digit_as_it_is(seven: NDArray[np.float32], share: f
     shadow = 1 - 0.6 / (1 + np.exp((across - np.quantile(across, share)) / soft))
     apart = np.abs(digit_image((page * shadow).astype(np.float32)) - digit_image(page.astype(np.float32)))
     assert apart.mean() < 0.06
+
+
+@pytest.mark.parametrize("place", [0.3, 0.5, 0.7])
+def test_a_thick_digit_half_in_shadow_is_not_blank(place: float) -> None:
+    """A quadratic surface was its paper, far from which all lay, so that nothing stood out."""
+    page = np.full((90, 72), 0.8, np.float32)
+    cv2.polylines(page, [np.array([[20, 16], [52, 16], [34, 42], [52, 62], [20, 74]])], False, 0.45, 9, cv2.LINE_AA)
+    across = np.tile(np.linspace(0, 1, 72, dtype=np.float32), (90, 1))
+    shadow = 1 - 0.45 * cv2.GaussianBlur((across > place).astype(np.float32), (0, 0), 4.5)
+    assert likeness(digit_image(page * shadow), digit_image(page)) > 0.85

@@ -95,11 +95,14 @@ def _sheets(grey: Plane) -> list[_Sheet]:
         between = np.abs(plain - (here + there) / 2) < abs(here - there) / 4
         ink = _contrast(inks[inside])
         other = _contrast(inks[outside]) * min(max(here / max(there, 1), 1), 3)  # ink in a shadow is less of a contrast
+        inked = edge & (inks > ink / 2)
+        beyond = outside & ~_shrunk(outside) & (inks > ink / 4)
         if (
             abs(here - there) >= LEAST_STEP
             and between.sum() <= SOFTEST * edge.sum()
             and ink >= max(LEAST_INK, 2 * other)
-            and np.mean(inks[edge] > ink / 2) <= MOST_CROSSED
+            and inked.sum() <= MOST_INKED * edge.sum()
+            and not (cv2.dilate(inked.astype(np.uint8), np.ones((11, 11), np.uint8))[beyond]).any()
         ):
             found.append(_Sheet(inside, ink - other))
     return found
@@ -114,8 +117,11 @@ LEAST_INK, LEAST_STEP = 15, 20
 SOFTEST = 2.5
 """Pixels that a sheet's edge is wide, from a quarter to three quarters of the step: a shadow's is wider."""
 
-MOST_CROSSED = 0.03
-"""Share of a sheet's edge that may be inked: where strokes go on beyond it, it is the edge of a shadow or a stroke."""
+MOST_INKED = 0.03
+"""Share of a sheet's edge that may be inked: else it is no sheet's edge, but that of a stroke that others join.
+
+Where a stroke goes on beyond it at all, it is the edge of a shadow.
+"""
 
 
 def _largest(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
