@@ -106,3 +106,12 @@ def test_what_is_opened_goes_on_beyond_the_edges() -> None:
     stroke = np.zeros((60, 60), np.float32)
     stroke[:, 28:34] = 1
     assert not opened(stroke, 0.25).any()
+
+
+def test_nothing_near_the_edge_of_a_large_sheet_is_cut_off() -> None:
+    scan = load_pixels(PAGE.with_name("scan-2.jpg"))
+    cleaned = without_borders(scan)
+    assert cleaned[:8].min() > 180  # where the table was
+    signature = slice(640, 700), slice(130, 250)
+    assert scan[signature].min() < 70
+    assert np.array_equal(cleaned[signature], scan[signature])

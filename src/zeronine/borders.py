@@ -64,8 +64,11 @@ def without_borders(pixels: NDArray[Any]) -> NDArray[Any]:
     sheets = [*_sheets(grey), *_sheets(255 - grey)]
     if not sheets:
         return pixels
-    outside = (~max(sheets, key=lambda sheet: sheet.clarity).inside).astype(np.uint8)
+    inside = max(sheets, key=lambda sheet: sheet.clarity).inside
+    outside = (~inside).astype(np.uint8)
     paper = cv2.resize(cv2.inpaint(small, outside, 3, cv2.INPAINT_TELEA), shape[::-1], interpolation=cv2.INTER_LINEAR)
+    if factor < COARSE:
+        outside = (~_traced(pixels, grey, inside)).astype(np.uint8)
     gone = cv2.resize(outside * 255, shape[::-1], interpolation=cv2.INTER_LINEAR) > 127
     filling = paper if pixels.dtype == np.uint8 else paper.astype(np.float32) / 255
     return np.where(gone if pixels.ndim == 2 else gone[..., None], filling, pixels)
@@ -122,6 +125,31 @@ MOST_INKED = 0.03
 
 Where a stroke goes on beyond it at all, it is the edge of a shadow.
 """
+
+
+def _traced(pixels: NDArray[Any], grey: Plane, inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Where a sheet is in a large picture, looked at in ``FINE`` pixels, so that nothing near its edge is cut off.
+
+    Args:
+        pixels: the picture.
+        grey: the same at ``LOOKED_AT`` pixels.
+        inside: where the sheet is on that, a little within its edges.
+    """
+    factor = min(1.0, FINE / max(pixels.shape[:2]))
+    fine = cv2.resize(pixels, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    if fine.dtype != np.uint8:
+        fine = np.rint(fine.clip(0, 1) * 255).astype(np.uint8)
+    fine = fine if fine.ndim == 2 else cv2.cvtColor(fine, cv2.COLOR_RGB2GRAY)
+    near = cv2.dilate(inside.astype(np.uint8), np.ones((9, 9), np.uint8))
+    here, there = float(np.median(grey[inside])), float(np.median(grey[near == 0]))
+    paper = np.abs(fine - here) < np.abs(fine - there)
+    sheet = _largest(paper & (cv2.resize(near, fine.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0))
+    outlines, _ = cv2.findContours(sheet.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return _shrunk(cv2.fillConvexPoly(np.zeros(fine.shape, np.uint8), cv2.convexHull(outlines[0]), 1) > 0)
+
+
+COARSE, FINE = 0.25, 512
+"""Scale below which one of ``LOOKED_AT`` pixels is too much to cut off; of the longer side, to trace a sheet by."""
 
 
 def _largest(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
