@@ -10,7 +10,7 @@ from PIL import Image
 
 from zeronine import Reader
 from zeronine.bench.scenes import SCENES, staged
-from zeronine.borders import opened, without_borders
+from zeronine.borders import opening, without_borders
 from zeronine.image import load_pixels
 
 Bytes = NDArray[np.uint8]
@@ -102,10 +102,10 @@ def test_numbers_on_a_table_are_read_where_they_are(tmp_path: Path) -> None:
 
 def test_what_is_opened_goes_on_beyond_the_edges() -> None:
     ramp = np.tile(np.linspace(0, 1, 60, dtype=np.float32), (60, 1))
-    assert np.abs(opened(ramp, 0.25) - ramp).max() <= 0.02
+    assert np.abs(opening(ramp, 0.25) - ramp).max() <= 0.02
     stroke = np.zeros((60, 60), np.float32)
     stroke[:, 28:34] = 1
-    assert not opened(stroke, 0.25).any()
+    assert not opening(stroke, 0.25).any()
 
 
 def test_nothing_near_the_edge_of_a_large_sheet_is_cut_off() -> None:

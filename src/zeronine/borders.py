@@ -29,7 +29,7 @@ by quadratic ones; of 200 scans with the edge of a shadow over them, 0.6 as ligh
 """
 
 
-def opened(plane: Plane, share: float) -> Plane:
+def opening(plane: Plane, share: float) -> Plane:
     """What is left of a picture without all that is lighter than its surroundings and narrower than a disc.
 
     What reaches an edge of the picture is taken to go on beyond it: else a shadow would end there.
@@ -83,7 +83,7 @@ class _Sheet(NamedTuple):
 
 def _sheets(grey: Plane) -> list[_Sheet]:
     """The sheets, with ink darker than they are, that a picture of uint8 may show: none, one or two."""
-    plain = 255 - opened(255 - grey, WIDEST_STROKE)
+    plain = 255 - opening(255 - grey, WIDEST_STROKE)
     level, _ = cv2.threshold(plain, 0, 255, cv2.THRESH_OTSU)
     inks = plain.astype(int) - grey
     found = []

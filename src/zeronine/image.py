@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from zeronine.borders import WIDEST_STROKE, opened, without_borders
+from zeronine.borders import WIDEST_STROKE, opening, without_borders
 from zeronine.errors import ImageError
 
 Source = str | PathLike[str] | bytes | Image.Image | NDArray[Any]
@@ -501,7 +501,7 @@ def _paper(raised: Grey, few: bool) -> Grey:
         return np.full_like(raised, level)
     if few or (share > SMOOTH and spread < EVEN):
         return np.asarray(_quadratic(raised.shape) @ surface, np.float32).reshape(raised.shape)
-    paper = cv2.blur(opened(small, WIDEST_STROKE), (3, 3))
+    paper = cv2.blur(opening(small, WIDEST_STROKE), (3, 3))
     return cv2.resize(paper, raised.shape[::-1], interpolation=cv2.INTER_LINEAR)
 
 

@@ -70,7 +70,7 @@ function paperOf(raised) {
   if (unshaded && quantile(paper.map(value => Math.abs(value - level)), 0.9) < EVEN) return () => Math.fround(level)
   const { surface, share, spread } = surfaceOf(values, quadratic(small)), fine = quadratic(raised)
   if (share > SMOOTH && spread < EVEN) return i => Math.fround(dot(fine(i), surface))
-  const wide = resampled(blurred(opened(small, WIDEST_STROKE), [1 / 3, 1 / 3, 1 / 3]), raised.width, raised.height, linear, 1)
+  const wide = resampled(blurred(opening(small, WIDEST_STROKE), [1 / 3, 1 / 3, 1 / 3]), raised.width, raised.height, linear, 1)
   return i => wide.data[i]
 }
 
@@ -326,7 +326,7 @@ function ellipse(size) {
 }
 
 // What is left without what is lighter than around it and narrower than a disc; the outermost pixels go on outwards.
-function opened(picture, share) {
+function opening(picture, share) {
   const reach = roundHalfEven(share * Math.max(picture.width, picture.height)) | 1, disc = ellipse(reach)
   const most = largest(picture.data), least = picture.data.reduce((one, other) => Math.min(one, other))
   const wide = repeated(picture, reach)
