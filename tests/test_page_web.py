@@ -631,6 +631,7 @@ def test_it_fits_holds_still_and_can_be_hit(visit: Callable[..., Any], width: in
 
 def test_the_model_that_is_chosen_reads_and_one_that_is_promoted_is_seen(page: Any, folder: Path) -> None:
     model, by = page.get_by_label("Model"), page.locator("#one .by")
+    model.locator("option").nth(1).wait_for(state="attached")
     assert set(model.locator("option").all_inner_texts()) == {f"{SHIPPED}, in use", "again"}
     draw(page, "5")
     playwright.expect(by).to_have_text(f"read by {SHIPPED}")
