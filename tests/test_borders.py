@@ -115,3 +115,29 @@ def test_nothing_near_the_edge_of_a_large_sheet_is_cut_off() -> None:
     signature = slice(640, 700), slice(130, 250)
     assert scan[signature].min() < 70
     assert np.array_equal(cleaned[signature], scan[signature])
+
+
+def test_a_strip_that_nothing_is_left_of_within_its_edges_is_no_sheet() -> None:
+    strip = np.full((100, 400), 40, np.uint8)
+    strip[38:63] = 230  # four of the 64 pixels by which a sheet is looked for
+    strip[48:53, 180:220] = 20
+    assert without_borders(strip) is strip
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("seed", range(3))
+def test_no_picture_of_bars_and_strokes_is_too_odd(seed: int) -> None:
+    chance = np.random.default_rng(seed)
+    for _ in range(200):
+        height, width = chance.integers(32, 700, 2)
+        picture = np.full((height, width), chance.integers(256), np.uint8)
+        for _ in range(chance.integers(1, 6)):
+            left, right = np.sort(chance.integers(0, width + 1, 2)) if chance.random() < 0.6 else (0, width)
+            above, below = np.sort(chance.integers(0, height + 1, 2)) if chance.random() < 0.6 else (0, height)
+            picture[above:below, left:right] = chance.integers(256)
+        for _ in range(chance.integers(5)):
+            start, end = chance.integers(0, (width, height), (2, 2)).tolist()
+            cv2.line(picture, start, end, int(chance.integers(256)), int(chance.integers(1, max(2, height // 8))))
+        cleaned = without_borders(picture)
+        assert cleaned.shape == picture.shape
+        assert cleaned.dtype == np.uint8

@@ -57,10 +57,8 @@ def without_borders(pixels: NDArray[Any]) -> NDArray[Any]:
     factor = min(1.0, LOOKED_AT / max(shape))
     if min(shape) < LEAST or min(shape) * factor < SPARSEST or pixels.shape[2:] == (4,):
         return pixels
-    small = cv2.resize(pixels, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
-    if small.dtype != np.uint8:
-        small = np.rint(small.clip(0, 1) * 255).astype(np.uint8)
-    grey = small if small.ndim == 2 else cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
+    small = _bytes(pixels, factor)
+    grey = _grey(small)
     sheets = [*_sheets(grey), *_sheets(255 - grey)]
     if not sheets:
         return pixels
@@ -74,6 +72,16 @@ def without_borders(pixels: NDArray[Any]) -> NDArray[Any]:
     return np.where(gone if pixels.ndim == 2 else gone[..., None], filling, pixels)
 
 
+def _bytes(pixels: NDArray[Any], factor: float) -> NDArray[np.uint8]:
+    """A picture at a smaller scale."""
+    small = cv2.resize(pixels, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    return np.asarray(small if small.dtype == np.uint8 else np.rint(small.clip(0, 1) * 255), np.uint8)
+
+
+def _grey(small: NDArray[np.uint8]) -> Plane:
+    return small if small.ndim == 2 else cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
+
+
 class _Sheet(NamedTuple):
     """Where a picture's sheet may be, (H, W), a little within its edges; by how much more writing stands out on it."""
 
@@ -84,31 +92,39 @@ class _Sheet(NamedTuple):
 def _sheets(grey: Plane) -> list[_Sheet]:
     """The sheets, with ink darker than they are, that a picture of uint8 may show: none, one or two."""
     plain = 255 - opening(255 - grey, WIDEST_STROKE)
+    if np.ptp(plain) < LEAST_STEP:
+        return []
     level, _ = cv2.threshold(plain, 0, 255, cv2.THRESH_OTSU)
+    either = (_sheet(tone, grey, plain) for tone in (plain > level, plain <= level))
+    return [sheet for sheet in either if sheet]
+
+
+def _sheet(tone: NDArray[np.bool_], grey: Plane, plain: Plane) -> _Sheet | None:
+    """The largest piece of one tone, if it is a sheet.
+
+    Args:
+        tone: (H, W), the pixels of that tone.
+        grey: the picture, uint8.
+        plain: the same without strokes.
+    """
+    sheet = _polygon(_largest(tone))
+    inside, outside = _shrunk(sheet), _shrunk(~sheet)
+    if not LEAST_SHEET < sheet.mean() < 1 - LEAST_BORDER or not inside.any() or not outside.any():
+        return None
+    here, there = np.median(plain[inside]), np.median(plain[outside])
+    edge = inside & ~_shrunk(inside, 1)
+    between = np.abs(plain - (here + there) / 2) < abs(here - there) / 4
+    if abs(here - there) < LEAST_STEP or between.sum() > SOFTEST * edge.sum():
+        return None
     inks = plain.astype(int) - grey
-    found = []
-    tones = (plain > level, plain <= level) if np.ptp(plain) >= LEAST_STEP else ()
-    for tone in tones:
-        sheet = _polygon(_largest(tone))
-        inside, outside = _shrunk(sheet), _shrunk(~sheet)
-        if not LEAST_SHEET < sheet.mean() < 1 - LEAST_BORDER or not outside.any():
-            continue
-        here, there = np.median(plain[inside]), np.median(plain[outside])
-        edge = inside & ~_shrunk(inside, 1)
-        between = np.abs(plain - (here + there) / 2) < abs(here - there) / 4
-        ink = _contrast(inks[inside])
-        other = _contrast(inks[outside]) * min(max(here / max(there, 1), 1), 3)  # ink in a shadow is less of a contrast
-        inked = edge & (inks > ink / 2)
-        beyond = outside & ~_shrunk(outside) & (inks > ink / 4)
-        if (
-            abs(here - there) >= LEAST_STEP
-            and between.sum() <= SOFTEST * edge.sum()
-            and ink >= max(LEAST_INK, 2 * other)
-            and inked.sum() <= MOST_INKED * edge.sum()
-            and not (cv2.dilate(inked.astype(np.uint8), np.ones((11, 11), np.uint8))[beyond]).any()
-        ):
-            found.append(_Sheet(inside, ink - other))
-    return found
+    ink = _contrast(inks[inside])
+    other = _contrast(inks[outside]) * min(max(here / max(there, 1), 1), 3)  # ink in a shadow is less of a contrast
+    if ink < max(LEAST_INK, 2 * other):
+        return None
+    inked = edge & (inks > ink / 2)
+    beyond = outside & ~_shrunk(outside) & (inks > ink / 4)
+    goes_on = cv2.dilate(inked.astype(np.uint8), np.ones((11, 11), np.uint8))[beyond].any()
+    return None if goes_on or inked.sum() > MOST_INKED * edge.sum() else _Sheet(inside, ink - other)
 
 
 LEAST_SHEET, LEAST_BORDER = 0.15, 0.04
@@ -135,17 +151,15 @@ def _traced(pixels: NDArray[Any], grey: Plane, inside: NDArray[np.bool_]) -> NDA
         grey: the same at ``LOOKED_AT`` pixels.
         inside: where the sheet is on that, a little within its edges.
     """
-    factor = min(1.0, FINE / max(pixels.shape[:2]))
-    fine = cv2.resize(pixels, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
-    if fine.dtype != np.uint8:
-        fine = np.rint(fine.clip(0, 1) * 255).astype(np.uint8)
-    fine = fine if fine.ndim == 2 else cv2.cvtColor(fine, cv2.COLOR_RGB2GRAY)
+    fine = _grey(_bytes(pixels, min(1.0, FINE / max(pixels.shape[:2]))))
     near = cv2.dilate(inside.astype(np.uint8), np.ones((9, 9), np.uint8))
     here, there = float(np.median(grey[inside])), float(np.median(grey[near == 0]))
     paper = np.abs(fine - here) < np.abs(fine - there)
-    sheet = _largest(paper & (cv2.resize(near, fine.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0))
-    outlines, _ = cv2.findContours(sheet.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    return _shrunk(cv2.fillConvexPoly(np.zeros(fine.shape, np.uint8), cv2.convexHull(outlines[0]), 1) > 0)
+    size = fine.shape[::-1]
+    core, around = (
+        cv2.resize(part.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0 for part in (inside, near)
+    )
+    return _shrunk(_filled(_hull(_largest((paper & around) | core)), fine.shape))
 
 
 COARSE, FINE = 0.25, 512
@@ -166,19 +180,28 @@ def _shrunk(mask: NDArray[np.bool_], by: int = 2) -> NDArray[np.bool_]:
 
 def _polygon(piece: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The convex polygon that a piece is, of at most four sides and those of the picture; empty if it is none."""
-    nothing = np.zeros(piece.shape, np.uint8)
-    outlines, _ = cv2.findContours(piece.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    corners = cv2.approxPolyDP(cv2.convexHull(outlines[0]), ROUNDEST * max(piece.shape), True)[:, 0]
-    polygon = cv2.fillConvexPoly(nothing.copy(), corners, 1) > 0
+    corners = cv2.approxPolyDP(_hull(piece), ROUNDEST * max(piece.shape), True)[:, 0]
+    polygon = _filled(corners, piece.shape)
     last = np.array(piece.shape[::-1]) - 1
     near, far = corners <= 1, corners >= last - 1
     of_picture = ((near & np.roll(near, -1, axis=0)) | (far & np.roll(far, -1, axis=0))).any(axis=1)
     straight = (piece & polygon).sum() >= STRAIGHT * (piece | polygon).sum()
-    return polygon if straight and np.sum(~of_picture) <= 4 else nothing > 0
+    return polygon if straight and np.sum(~of_picture) <= 4 else np.zeros_like(polygon)
 
 
 ROUNDEST, STRAIGHT = 0.03, 0.93
 """Of the picture's longer side, how far a sheet's side may bend; of its area and the polygon's, what both have."""
+
+
+def _hull(piece: NDArray[np.bool_]) -> NDArray[Any]:
+    """The corners (N, 1, 2), across and down, of the convex hull of one piece."""
+    outlines, _ = cv2.findContours(piece.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return cv2.convexHull(outlines[0])
+
+
+def _filled(corners: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """The pixels of a convex polygon."""
+    return cv2.fillConvexPoly(np.zeros(shape, np.uint8), corners, 1) > 0
 
 
 def _contrast(inks: NDArray[Any]) -> float:

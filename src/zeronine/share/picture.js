@@ -70,7 +70,8 @@ function paperOf(raised) {
   if (unshaded && quantile(paper.map(value => Math.abs(value - level)), 0.9) < EVEN) return () => Math.fround(level)
   const { surface, share, spread } = surfaceOf(values, quadratic(small)), fine = quadratic(raised)
   if (share > SMOOTH && spread < EVEN) return i => Math.fround(dot(fine(i), surface))
-  const wide = resampled(blurred(opening(small, WIDEST_STROKE), [1 / 3, 1 / 3, 1 / 3]), raised.width, raised.height, linear, 1)
+  const opened = blurred(opening(small, WIDEST_STROKE), [1 / 3, 1 / 3, 1 / 3])
+  const wide = resampled(opened, raised.width, raised.height, linear, 1)
   return i => wide.data[i]
 }
 
