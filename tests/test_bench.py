@@ -35,6 +35,7 @@ from zeronine.bench.rounds import (
 )
 from zeronine.cli import app
 from zeronine.errors import ModelError, ZeronineError
+from zeronine.train import Run
 from zeronine.train.loop import digit_bytes
 from zeronine.train.recipes import RECIPES
 
@@ -186,6 +187,25 @@ def training_rounds(**left_out: str) -> Rounds:
     samples += [trained("one-epoch", number, 6.0, 8.0) for number in range(3) if "one-epoch" not in left_out]
     samples += [trained("keras", 0, 180.0, 200.0, epochs=7, passed=True)] if "keras" not in left_out else []
     return Rounds(tuple(samples), {name.replace("_", "-"): why for name, why in left_out.items()})
+
+
+@pytest.mark.parametrize(
+    ("settings", "images"),
+    [
+        ({"batch_size": 10, "iterations": 20}, 200),
+        ({"batch_size": 128, "epochs": 3}, 1800),
+        ({"batch_size": 8, "epochs": 4, "written": 100, "crowded": 50, "settling": 1, "finetuning": 2}, 4050),
+    ],
+)
+def test_the_images_that_a_training_takes(
+    settings: dict[str, int], images: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def not_exported(*_: Path) -> Path:
+        raise ZeronineError("of no account here")
+
+    monkeypatch.setattr("zeronine.train.export.export", not_exported)
+    Run(tmp_path).write_config({"data": {"train": 600}, "settings": settings})
+    assert train._work(Run(tmp_path), tmp_path)["images"] == images
 
 
 WORK = {"operations_per_image": 2_000_000, "images": 60_000}

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -109,6 +110,51 @@ def test_an_ensemble_is_the_mean_of_its_members(digits: data.Dataset, tmp_path: 
     assert np.allclose(run.predictions[0], mean, atol=1e-5)
     alone = train_recipe("standard", digits, out=tmp_path / "alone", settings=QUICK | {"epochs": 1}, seed=4)
     assert np.array_equal(alone.predictions[0], members[1].predictions[0])
+
+
+@pytest.mark.parametrize(
+    ("recipe", "settings", "words"),
+    [
+        ("standard", {"members": 2}, "members is 2"),
+        ("record", {"members": 1}, "members is 1"),
+        ("tiny", {"refused": 200, "pools": (1,)}, "two pools"),
+        ("sprint", {"refused": 200}, "no branch"),
+        ("sprint", {"widths": (16,)}, "widths"),
+    ],
+)
+def test_what_no_network_can_be_made_of_is_told_before_training(
+    recipe: str, settings: dict[str, Any], words: str, digits: data.Dataset, tmp_path: Path
+) -> None:
+    with pytest.raises(RecipeError, match=words):
+        train_recipe(recipe, digits, out=tmp_path / "run", settings=settings)
+    assert not (tmp_path / "run").exists()
+
+
+def test_another_runs_folder_is_refused_before_an_ensembles_members_are_trained(
+    digits: data.Dataset, tmp_path: Path
+) -> None:
+    train_recipe("tiny", digits, out=tmp_path / "run", settings=QUICK | {"epochs": 1})
+    with pytest.raises(RecipeError, match="another run"):
+        train_recipe("record", digits, out=tmp_path / "run", settings=QUICK | {"epochs": 1, "members": 2})
+    assert not (tmp_path / "run" / "members").exists()
+
+
+def test_a_kill_between_checkpoint_and_history_loses_no_row(
+    digits: data.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = Run.write_history
+
+    def killed(run: Run, rows: list[dict[str, float]]) -> None:
+        if len(rows) == 2:
+            raise KeyboardInterrupt
+        write(run, rows)
+
+    settings = QUICK | {"epochs": 2}
+    with monkeypatch.context() as patched:
+        patched.setattr(Run, "write_history", killed)
+        with pytest.raises(KeyboardInterrupt):
+            train_recipe("tiny", digits, out=tmp_path / "run", settings=settings)
+    assert len(train_recipe("tiny", digits, out=tmp_path / "run", settings=settings).history) == 2
 
 
 def test_a_network_learns_from_a_teacher(digits: data.Dataset, tmp_path: Path) -> None:
@@ -327,8 +373,31 @@ def test_every_kind_of_damage_is_done(count: int, share: float, monkeypatch: pyt
     still = Augmentation(rotation=0, scale=0, shear=0, shift=0, elastic=0, stroke=0, damage=share)
     still(torch.rand(count, 1, 28, 28), torch.Generator())
     assert sum(size for _, size in done) == round(share * count)
-    assert [number for number, _ in done] == list(range(min(kinds, round(share * count))))
+    assert len(done) == len({number for number, _ in done}) == min(kinds, round(share * count))
     assert max(size for _, size in done) - min(size for _, size in done) <= 1
+
+
+def test_no_kind_of_damage_is_rarer_in_small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: Counter[int] = Counter()
+
+    def kind(number: int, images: torch.Tensor, _: torch.Generator) -> torch.Tensor:
+        done[number] += len(images)
+        return images
+
+    monkeypatch.setattr(augment, "DAMAGES", [partial(kind, number) for number in range(len(augment.DAMAGES))])
+    still = Augmentation(rotation=0, scale=0, shear=0, shift=0, elastic=0, stroke=0, damage=0.12)
+    random, images = torch.Generator(), torch.rand(32, 1, 28, 28)
+    for _ in range(600):  # four images of each
+        still(images, random)
+    assert done.total() == 2400
+    assert all(150 < done[number] < 250 for number in range(len(augment.DAMAGES)))
+
+
+def test_a_lone_image_is_lined_white_and_black() -> None:
+    grey, random = torch.full((1, 1, 28, 28), 0.5), torch.Generator()
+    lines = [augment._lined(grey, random) for _ in range(40)]
+    assert any(line.max() > 0.5 for line in lines)
+    assert any(line.min() < 0.5 for line in lines)
 
 
 @pytest.mark.parametrize("damage", dict.fromkeys(augment.DAMAGES))

@@ -24,7 +24,8 @@ from zeronine.train.export import export, open_reader
 from zeronine.train.lines import LINE
 from zeronine.train.pages import PAGE, PageSettings, piece
 from zeronine.train.read_onnx import read_onnx
-from zeronine.train.real import real_digits, real_pages
+from zeronine.train.real import bent, real_digits, real_pages
+from zeronine.train.sheet import Page, Placed
 from zeronine.train.space import named
 
 SMALL_ROWS = {"epochs": 1, "rows": 16, "batch_size": 2, "widths": "4,4,4,4,4,8,8", "along": 8, "validation": 300}
@@ -53,6 +54,23 @@ def test_a_training_leaves_a_finished_run(run: Path, digits: Dataset) -> None:
 
 def test_a_killed_training_ends_where_it_would_have_ended(run: Path, digits: Dataset, tmp_path: Path) -> None:
     ends_where_it_would_have_ended(PAGE, digits, SMALL, run, tmp_path / "run", steps=2)
+
+
+def test_the_boxes_of_bent_digits_hold_their_ink() -> None:
+    grey = np.full((100, 200), 0.95, np.float32)
+    grey[20:80, 30:42] = grey[20:80, 120:160] = 0.1  # a one and a block
+    page = Page(grey, [Placed(1, (30, 20, 12, 60), 1, True), Placed(0, (120, 20, 40, 60), 1, False)])
+    whole = 0
+    for seed in range(40):
+        after = bent(page, np.random.default_rng(seed), (300, 600))
+        for one in after.digits:
+            left, _, wide, high = one.box
+            around = slice(max(round(left) - 15, 0), round(left + wide) + 15)
+            dark = after.grey[:, around] < 0.6 * after.grey.max()
+            assert np.ptp(np.flatnonzero(dark.any(axis=0))) + 1 == pytest.approx(wide, abs=2.5)
+            assert np.ptp(np.flatnonzero(dark.any(axis=1))) + 1 == pytest.approx(high, abs=2.5)
+            whole += one.visible == 1
+    assert whole > 70
 
 
 def test_refining_on_real_pictures(run: Path, digits: Dataset, tmp_path: Path) -> None:

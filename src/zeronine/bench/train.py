@@ -43,7 +43,7 @@ from zeronine.train.run import COMPOSED, Run
 PEERS = ("one-epoch", "keras")
 """What a recipe can be measured beside."""
 
-MADE = ("written", "crowded", "refused")
+MADE = ("written", "crowded")
 """Settings that say how many images of our own making a recipe learns from, besides the data set's."""
 
 ENGINES = ("tensorflow", "torch")
@@ -249,13 +249,15 @@ def _work(run: Run, folder: Path) -> dict[str, float]:
     from zeronine.train.export import export
 
     config, settings = run.config, run.config["settings"]
-    epochs = settings.get("epochs", settings.get("iterations", 0)) + settings.get("finetuning", 0)
-    images = config["data"]["train"] + sum(settings.get(kind, 0) for kind in MADE)
+    known, made = config["data"]["train"], sum(settings.get(kind, 0) for kind in MADE)
+    alone = settings.get("settling", 0)  # epochs of the data set's images without those of our own making
+    images = settings.get("iterations", 0) * settings["batch_size"]
+    images += settings.get("epochs", 0) * (known + made) - alone * made + settings.get("finetuning", 0) * known
     try:
         counted = operations(export(run.folder, folder) / "model.onnx")
     except ZeronineError:
         counted = 0
-    return {"operations_per_image": counted, "images": epochs * images}
+    return {"operations_per_image": counted, "images": images}
 
 
 def _floor(plan: Plan, rounds: Rounds, work: Mapping[str, float]) -> dict[str, Any] | None:

@@ -76,14 +76,19 @@ def _stroke(images: torch.Tensor, most: float, generator: torch.Generator) -> to
 
 
 def _damaged(images: torch.Tensor, share: float, generator: torch.Generator) -> torch.Tensor:
-    """A share of the images each with one of the kinds of damage, in equal parts."""
+    """A share of the images each with one of the kinds of damage, in equal parts; by chance which get one more."""
     order = torch.randperm(len(images), generator=generator)[: round(share * len(images))]
+    kinds = torch.randperm(len(DAMAGES), generator=generator).tolist()
     result = images.clone()
-    for damage, chosen in zip(DAMAGES, order.tensor_split(len(DAMAGES)), strict=True):
-        if not len(chosen):
-            break
-        result[chosen] = damage(images[chosen], generator).clamp(0, 1)
+    for kind, chosen in zip(kinds, order.tensor_split(len(kinds)), strict=True):
+        if len(chosen):
+            result[chosen] = DAMAGES[kind](images[chosen], generator).clamp(0, 1)
     return result
+
+
+def _halved(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Which of the images are of one half, by chance: (N, 1, 1, 1) of bool."""
+    return _uniform(images, 0, 1, generator) < 0.5
 
 
 def _uniform(images: torch.Tensor, low: float, high: float, generator: torch.Generator) -> torch.Tensor:
@@ -115,9 +120,9 @@ def _blurred(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
 
 def _coarse(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     """Pixels of twice the size, or strokes without grey."""
-    first, second = images.chunk(2) if len(images) > 1 else (images, images[:0])
-    pixels = functional.interpolate(functional.avg_pool2d(first, 2), scale_factor=2, mode="nearest")
-    return torch.cat([pixels, (second > _uniform(second, 0.2, 0.7, generator)).float()])
+    pixels = functional.interpolate(functional.avg_pool2d(images, 2), scale_factor=2, mode="nearest")
+    bare = (images > _uniform(images, 0.2, 0.7, generator)).float()
+    return torch.where(_halved(images, generator), pixels, bare)
 
 
 def _lined(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
@@ -128,8 +133,7 @@ def _lined(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     columns = torch.arange(width, device=images.device).reshape(1, 1, 1, -1) - width / 2
     across = rows * angle.cos() + columns * angle.sin() - _uniform(images, -11, 11, generator)
     line = (_uniform(images, 0.7, 1.6, generator) - across.abs()).clamp(0, 1) * _uniform(images, 0.4, 1.0, generator)
-    white = torch.arange(len(images), device=images.device).reshape(-1, 1, 1, 1) < len(images) // 2
-    return torch.where(white, torch.maximum(images, line), images * (1 - line))
+    return torch.where(_halved(images, generator), torch.maximum(images, line), images * (1 - line))
 
 
 def _zigzagged(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
@@ -151,22 +155,20 @@ def _banded(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     size = images.shape[-1]
     place = torch.arange(size, device=images.device).reshape(1, 1, 1, -1)
     first, last = _uniform(images, 0, size / 3, generator), _uniform(images, 0, size / 3, generator)
-    outside = ((place < first) | (place >= size - last)).float()
-    tall, wide = images.chunk(2) if len(images) > 1 else (images, images[:0])
-    columns, rows = outside[: len(tall)], outside[len(tall) :].transpose(2, 3)
-    return torch.cat([(tall - columns).abs(), (wide - rows).abs()])
+    columns = ((place < first) | (place >= size - last)).float()
+    return (images - torch.where(_halved(images, generator), columns, columns.transpose(2, 3))).abs()
 
 
 def _outlined(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     """Only the edges of the strokes, as bright as they can be; of half of the images after a blur."""
     blurred = functional.avg_pool2d(images, 3, stride=1, padding=1)
-    images = torch.where(_uniform(images, 0, 1, generator) < 0.5, blurred * 1.5, images).clamp(0, 1)
+    images = torch.where(_halved(images, generator), blurred * 1.5, images).clamp(0, 1)
     around = functional.max_pool2d(images, 3, stride=1, padding=1)
     within = -functional.max_pool2d(-images, 3, stride=1, padding=1)
     first, second = (images - within), (around - images)
-    edges = torch.where(_uniform(images, 0, 1, generator) < 0.5, first, second)
+    edges = torch.where(_halved(images, generator), first, second)
     sharp = (edges > _uniform(images, 0.2, 0.6, generator)).float()
-    return torch.where(_uniform(images, 0, 1, generator) < 0.5, edges, sharp)
+    return torch.where(_halved(images, generator), edges, sharp)
 
 
 def _faded(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:

@@ -408,6 +408,7 @@ def _fit(
     checkpoint = run.folder / "checkpoint" / "state.pt"
     if checkpoint.exists():
         state.load(checkpoint)
+        run.write_history(state.history)  # a kill may have come between the two
     batches = task.batches(training, settings, seed, real, steps * state.epoch)
     while state.epoch < settings.epochs:
         begun = time.perf_counter()

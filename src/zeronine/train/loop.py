@@ -29,7 +29,7 @@ from zeronine.files import replaced
 from zeronine.formats import DIGITS
 from zeronine.train import synthesis
 from zeronine.train.networks import Convnet, Doubt, Ensemble
-from zeronine.train.recipes import RECIPES, Settings
+from zeronine.train.recipes import RECIPES, Recipe, Settings
 from zeronine.train.run import Progress, Run, describe, hardware, versions
 from zeronine.train.settings import override
 from zeronine.train.state import AdamW, State, best_device, computes_bfloat16, processes, seeded, start
@@ -155,7 +155,13 @@ def train_recipe(
         chosen = replace(chosen, written=0, crowded=0, refused=0)  # drawn digits do not belong among other things
     splits = divide(dataset, chosen)
     _teacher_run(chosen)  # or nothing is begun
+    _buildable(recipe, chosen, len(dataset.classes))
     run, progress = Run(out), progress or _silent
+    with processes() as (rank, world):
+        if rank == 0:
+            run.begin(_config(name, dataset, chosen, seed, world, splits, target, digits))
+        if world > 1:
+            distributed.barrier()
     members = [
         train_recipe(
             recipe.member,
@@ -170,10 +176,6 @@ def train_recipe(
         for number in range(chosen.members if recipe.member else 0)
     ]
     with processes() as (rank, world):
-        if rank == 0:
-            run.begin(_config(name, dataset, chosen, seed, world, splits, target, digits))
-        if world > 1:
-            distributed.barrier()
         if not run.finished:
             test = splits["test"] if len(splits["test"]) else splits["train"]
             network, seconds = (
@@ -186,6 +188,14 @@ def train_recipe(
         if world > 1:
             distributed.barrier()
     return run
+
+
+def _buildable(recipe: Recipe, settings: Settings, classes: int) -> None:
+    """Raise RecipeError if settings describe no network of a recipe: before hours of training, not after."""
+    if bool(recipe.member) != (settings.members > 1):
+        wanted = "at least 2" if recipe.member else "1; record is an ensemble"
+        raise RecipeError(f"members is {settings.members}: {recipe.name} has {wanted}")
+    untrained(recipe.name, asdict(settings), classes)
 
 
 def _learned(
@@ -321,6 +331,8 @@ def fit(
     checkpoint = run.folder / "checkpoint" / "state.pt"
     if checkpoint.exists():
         state.load(checkpoint)
+        if rank == 0:
+            run.write_history(state.history)  # a kill may have come between the two
     model = DistributedDataParallel(state.network) if world > 1 else state.network
     while state.epoch < settings.epochs:
         started = time.perf_counter()

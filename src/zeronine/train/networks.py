@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from zeronine.errors import RecipeError
+
 MEAN, STANDARD_DEVIATION = 0.1307, 0.3081
 """Of all pixels of MNIST's 60,000 training images, in 0..1."""
 
@@ -111,7 +113,13 @@ def pooled(widths: Sequence[int], pools: Sequence[int], outputs: int, doubt: boo
         pools: after which convolutions, counted from 1, a 2×2 max-pool halves the image.
         outputs: number of answers.
         doubt: whether it has a branch that tells digits from other things, after the second pool.
+
+    Raises:
+        RecipeError: there is no second pool to branch off after.
     """
+    pools = sorted(set(pools))
+    if doubt and len(pools) < 2:
+        raise RecipeError("a network that refuses branches off after its second pool: set two pools, or refused=0")
     layers: list[nn.Module] = []
     for number, (before, channels) in enumerate(zip((1, *widths), widths, strict=False), 1):
         layers += [convolution(before, channels, 3)]
@@ -128,7 +136,14 @@ def strided(widths: Sequence[int], pools: Sequence[int], outputs: int, doubt: bo
         pools: none.
         outputs: number of answers.
         doubt: no.
+
+    Raises:
+        RecipeError: it should doubt, or there is no convolution.
     """
+    if doubt:
+        raise RecipeError("strided convolutions have no branch that refuses: leave refused at 0")
+    if len(widths) < 2:
+        raise RecipeError("widths are of the convolutions, one at least, and of the dense layer: set widths=16,128")
     *channels, dense = widths
     layers: list[nn.Module] = [
         convolution(before, after, 5, stride=2) for before, after in zip((1, *channels), channels, strict=False)

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from zeronine.data import Split
 from zeronine.errors import DataError, ImageError
 from zeronine.image import digit_image, page_grey
 from zeronine.numbers import MOST_PIXELS
+from zeronine.train.paper import Grey
 from zeronine.train.sheet import Page, Placed
 from zeronine.train.synthesis import Random
 
@@ -61,10 +63,8 @@ def real_digits(pages: Sequence[Page]) -> Split:
     images, labels = [], []
     for page in pages:
         for one in page.digits:
-            left, top, wide, high = (round(side) for side in one.box)
-            piece = page.grey[max(top, 0) : top + high, max(left, 0) : left + wide]
             try:
-                images.append(digit_image(np.rint(piece * 255).astype(np.uint8)))
+                images.append(digit_image(_cut(page.grey, one.box)[0]))
             except ImageError:
                 continue
             labels.append(one.digit)
@@ -95,18 +95,29 @@ def bent(page: Page, random: Random, size: tuple[int, int]) -> Page:
     if random.random() < 0.3:
         tone = np.asarray(cv2.GaussianBlur(tone, (0, 0), float(random.uniform(0.4, 1.2))), np.float32)
     noise = random.standard_normal(tone.shape, np.float32) * np.float32(random.uniform(0, 0.03))
-    digits = [moved for one in page.digits if (moved := _moved(one, matrix, shape))]
+    digits = [moved for one in page.digits if (moved := _moved(one, page.grey, matrix, shape))]
     return Page(np.asarray(np.clip(tone + noise, 0, 1), np.float32), digits)
 
 
-def _moved(placed: Placed, matrix: np.ndarray, shape: tuple[int, int]) -> Placed | None:
-    """A digit's box after bending; None where it is no longer on the picture."""
-    left, top, wide, high = placed.box
-    middle = matrix @ np.array([left + wide / 2, top + high / 2, 1.0])
-    size = np.array([wide * matrix[0, 0], high * matrix[1, 1]])
-    low, end = np.maximum(middle - size / 2, 0), np.minimum(middle + size / 2, shape)
+def _moved(placed: Placed, grey: Grey, matrix: NDArray[np.float64], shape: tuple[int, int]) -> Placed | None:
+    """A digit with the box that its ink has after bending; None where it is no longer on the picture."""
+    piece, left, top = _cut(grey, placed.box)
+    if not piece.size:
+        return None
+    level, _ = cv2.threshold(piece, 0, 255, cv2.THRESH_OTSU)
+    down, across = np.nonzero(piece <= max(level, piece.min()))  # all of it where it is of one tone
+    ink = matrix[:, :2] @ (np.stack([across + left, down + top]) + 0.5) + matrix[:, 2:]
+    pixel = np.abs(matrix[:, :2]).sum(axis=1) / 2
+    low, end = np.maximum(ink.min(axis=1) - pixel, 0), np.minimum(ink.max(axis=1) + pixel, shape)
     if (end <= low).any():
         return None
-    share = float(np.prod(end - low) / np.prod(size))
+    visible = float(((ink > 0) & (ink < np.array([shape]).T)).all(axis=0).mean())
     box = (float(low[0]), float(low[1]), float(end[0] - low[0]), float(end[1] - low[1]))
-    return Placed(placed.digit, box, share, placed.goes_on)
+    return Placed(placed.digit, box, visible, placed.goes_on)
+
+
+def _cut(grey: Grey, box: tuple[float, float, float, float]) -> tuple[NDArray[np.uint8], int, int]:
+    """What is in a digit's box as bytes, and the pixel that it begins with: left, top."""
+    left, top, wide, high = (round(side) for side in box)
+    piece = grey[max(top, 0) : top + high, max(left, 0) : left + wide]
+    return np.rint(piece * 255).astype(np.uint8), max(left, 0), max(top, 0)

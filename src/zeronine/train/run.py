@@ -97,7 +97,7 @@ class Run:
             RecipeError: the folder holds another run, or other files.
         """
         if not (self.folder / "config.json").exists():
-            if self.folder.is_dir() and any(not self._own(path) for path in self.folder.iterdir()):
+            if self.folder.is_dir() and any(not path.name.startswith(".") for path in self.folder.iterdir()):
                 raise RecipeError(f"{self.folder} is not empty and holds no run: choose another folder with --out")
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
@@ -114,11 +114,6 @@ class Run:
                     f"{self.folder} holds another run ({_difference(key, present.get(key), wanted.get(key))}): "
                     "choose another folder with --out, or remove that one"
                 )
-
-    @staticmethod
-    def _own(path: Path) -> bool:
-        """Whether a run may have put it there before its config: nothing visible but an ensemble's members."""
-        return path.name.startswith(".") or path.name == "members"
 
     def _sweep(self) -> None:
         """Remove the half-written files that a kill left behind."""
