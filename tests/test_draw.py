@@ -253,6 +253,22 @@ def test_a_number_is_corrected_by_typing_it(desk: Desk, store: Store, reader: Re
     assert store.count() == 1
 
 
+def test_each_number_has_a_correction_of_its_own(desk: Desk, store: Store) -> None:
+    desk.switch()
+    for row in (22, 150):
+        draw(desk, "7", (110, row), 64)
+    for chosen, truth in ((0, "1"), (1, "2"), (0, "3")):
+        desk.chosen = chosen
+        desk.correct(truth)
+    assert [kept.truth for kept in store.all()] == ["2", "3"]
+    assert desk.kept is not None
+    assert desk.kept.truth == "3"
+    for left in (["2"], []):
+        desk.undo()
+        assert [kept.truth for kept in store.all()] == left
+    assert len(desk.sheet.strokes) == 2
+
+
 # ---- pictures
 
 

@@ -15,7 +15,7 @@ from zeronine.draw.reading import Mode, Reading, Task, Worker
 from zeronine.draw.sheet import Pixels, Point, Rendering, Sheet
 from zeronine.errors import StoreError, ZeronineError
 from zeronine.files import replaced
-from zeronine.numbers import Number
+from zeronine.numbers import Box, Number
 from zeronine.reader import Reader
 from zeronine.store import Correction, Store
 
@@ -99,6 +99,11 @@ class Desk:
         """The one that a correction is for."""
         numbers = self.reading.numbers
         return numbers[min(self.chosen, len(numbers) - 1)] if numbers else None
+
+    @property
+    def kept(self) -> Correction | None:
+        """The one that the store has of it already: of this number, or of the whole sheet."""
+        return self.sheet.kept(self.number.box if self.number else None)
 
     @property
     def correctable(self) -> bool:
@@ -249,25 +254,25 @@ class Desk:
     def correct(self, truth: str) -> None:
         """Keep what is drawn with what it is: digits, or nothing where it is no digit.
 
-        A second correction of the same drawing takes the place of the first.
+        A second correction of the same drawing, or of the same number on it, takes the place of the first.
         """
         self.settle()
         reading, number = self.reading, self.number
         if self.sheet.blank or not self.correctable:
             self.message = "Draw something first." if self.correctable else f"{self.reader.name} reads no digits."
             return
-        if self.sheet.now.kept:
-            self._take_back(self.sheet.now.kept)
-            self.sheet.undo()
+        if kept := self.kept:
+            self._take_back(kept)
+            self.sheet.forget(kept)
         pixels, read, confidence = self._rendering.pixels(), "", 0.0
         if number is not None:
             pixels, read, confidence = _cut(pixels, number), number.text, number.confidence
         elif reading.prediction is not None:
             read = "" if reading.prediction.rejected else str(reading.prediction.digit)
             confidence = reading.prediction.confidence
-        self._keep(pixels, truth, read, confidence)
+        self._keep(pixels, truth, read, confidence, number.box if number else None)
 
-    def _keep(self, pixels: Pixels, truth: str, read: str, confidence: float) -> None:
+    def _keep(self, pixels: Pixels, truth: str, read: str, confidence: float, box: Box | None) -> None:
         """Put a correction into the store and say so."""
         try:
             kept = self._store().add(
@@ -276,7 +281,7 @@ class Desk:
         except StoreError as error:
             self.message = str(error)
             return
-        self.sheet.keep(kept)
+        self.sheet.keep(kept, box)
         instead = f"not {read}" if read and read != truth else "as it was read" if read else "which was not read"
         self.message = f"Kept: that was {truth or 'no digit'}, {instead}. Ctrl+Z takes it back."
 

@@ -1,6 +1,7 @@
 """A sheet of paper with strokes on it, and what it was before. Knows pixels and strokes; no window and no network."""
 
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import Any
 
 import cv2
@@ -8,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeronine.image import Source, load_pixels
+from zeronine.numbers import Box
 from zeronine.store import Correction
 
 Point = tuple[float, float]
@@ -52,12 +54,14 @@ class Drawn:
     Attributes:
         paper: an empty sheet, or the picture that was opened.
         strokes: on it, first to last.
-        kept: the correction of it that is in the store; None where there is none.
+        kept: the correction that was put into the store then; None where it was something else that was done.
+        box: of the number that it is of; None for the whole sheet.
     """
 
     paper: Pixels
     strokes: tuple[Stroke, ...] = ()
     kept: Correction | None = None
+    box: Box | None = None
 
 
 class Sheet:
@@ -120,9 +124,18 @@ class Sheet:
         self.live = None
         self._turn_to(Drawn(paper))
 
-    def keep(self, correction: Correction) -> None:
-        """Remember that the store has a correction of what is drawn."""
-        self._turn_to(replace(self.now, kept=correction))
+    def keep(self, correction: Correction, box: Box | None) -> None:
+        """Remember that the store has a correction of what is drawn: of the number in a box, or of the whole sheet."""
+        self._turn_to(replace(self.now, kept=correction, box=box))
+
+    def kept(self, box: Box | None) -> Correction | None:
+        """The correction of what is drawn that the store has of the number in a box, or of the whole sheet."""
+        since_drawn = takewhile(lambda drawn: drawn.kept, (self.now, *reversed(self._past)))
+        return next((drawn.kept for drawn in since_drawn if drawn.box == box), None)
+
+    def forget(self, correction: Correction) -> None:
+        """Leave a correction out of all that was."""
+        *self._past, self.now = (drawn for drawn in (*self._past, self.now) if drawn.kept is not correction)
 
     def undo(self) -> Drawn | None:
         """Go back to what was before.

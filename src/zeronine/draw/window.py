@@ -229,7 +229,7 @@ class Window:
         else:
             parts += [(3.4, "no digit  (N)" if desk.mode is Mode.digit else "no number  (N)", lambda: desk.correct(""))]
         rects = _shared(self._places.truths, [part[0] for part in parts], 5 * self._places.unit)
-        kept = desk.sheet.now.kept
+        kept = desk.kept
         truth = None if kept is None else kept.truth or parts[-1][1]
         return [
             (Button(rect, label, chosen=label == truth), action)
