@@ -158,6 +158,12 @@ def test_of_what_waits_only_the_newest_is_read() -> None:
     worker.close()
 
 
+def test_a_mouse_that_only_moves_has_nothing_read(desk: Desk) -> None:
+    draw(desk, "4")
+    desk.extend((5, 5))
+    assert desk.settled
+
+
 def test_it_reads_what_is_drawn_as_a_reader_reads_it(desk: Desk, reader: Reader) -> None:
     draw(desk, "4")
     assert desk.title == "4"

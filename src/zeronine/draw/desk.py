@@ -151,9 +151,10 @@ class Desk:
         self._changed()
 
     def extend(self, point: Point) -> None:
-        """Draw on to a point of the sheet."""
-        self.sheet.extend(point)
-        self._changed()
+        """Draw on to a point of the sheet; nothing where the pen is up."""
+        if self.sheet.live is not None:
+            self.sheet.extend(point)
+            self._changed()
 
     def end(self) -> None:
         """Lift the pen; what is drawn stays as it was read."""
