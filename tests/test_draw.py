@@ -96,6 +96,16 @@ def test_everything_can_be_taken_back() -> None:
     assert sheet.blank
 
 
+def test_the_stroke_that_is_being_drawn_is_taken_back_alone() -> None:
+    sheet = Sheet()
+    stroke(sheet, (10, 10), (100, 100))
+    sheet.begin((200, 10), 10)
+    sheet.undo()
+    sheet.extend((200, 100))
+    sheet.end()
+    assert [drawn.points[0] for drawn in sheet.strokes] == [(10, 10)]
+
+
 def test_what_is_drawn_bit_by_bit_is_what_is_drawn_at_once() -> None:
     sheet = Sheet()
     rendering = Rendering(sheet)

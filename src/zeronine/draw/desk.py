@@ -167,7 +167,7 @@ class Desk:
         self._changed()
 
     def undo(self) -> None:
-        """Take back the last stroke, picture, clearing or correction."""
+        """Take back the last stroke, picture, clearing or correction; the stroke that is being drawn, where one is."""
         undone = self.sheet.undo()
         self.message = "" if undone else "There is nothing to take back."
         if undone and undone.kept:

@@ -138,12 +138,12 @@ class Sheet:
         *self._past, self.now = (drawn for drawn in (*self._past, self.now) if drawn.kept is not correction)
 
     def undo(self) -> Drawn | None:
-        """Go back to what was before.
+        """Go back to what was before; where a stroke is being drawn, to what was before that.
 
         Returns:
             What was on the sheet until now; None where there is nothing to go back to.
         """
-        self.live = None
+        self.end()
         if not self._past:
             return None
         undone, self.now = self.now, self._past.pop()
