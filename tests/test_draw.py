@@ -20,7 +20,7 @@ pygame = pytest.importorskip("pygame", reason="needs the extra draw")
 
 from zeronine.draw.desk import Desk
 from zeronine.draw.layout import layout
-from zeronine.draw.reading import Mode, Task, Worker
+from zeronine.draw.reading import Mode, Task, Worker, read
 from zeronine.draw.selftest import STROKES, write
 from zeronine.draw.sheet import Rendering, Sheet
 from zeronine.draw.window import Window
@@ -166,6 +166,14 @@ def test_of_what_waits_only_the_newest_is_read() -> None:
     assert worker.settled().version == 5
     assert seen == [1, 5]
     worker.close()
+
+
+def test_whatever_fails_in_reading_is_said() -> None:
+    class Failing:
+        def see(self, pixels: NDArray[np.int64]) -> None:
+            raise MemoryError("no room")
+
+    assert read(Failing(), Task(1, Mode.digit, np.array([1]))).problem == "MemoryError('no room')"  # type: ignore[arg-type]
 
 
 def test_a_mouse_that_only_moves_has_nothing_read(desk: Desk) -> None:

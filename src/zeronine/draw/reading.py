@@ -71,8 +71,9 @@ def read(reader: Reader, task: Task) -> Reading:
             return Reading(task.version, task.mode, numbers=numbers, seconds=time.perf_counter() - start)
         prediction, seen = reader.see(task.pixels)
         return Reading(task.version, task.mode, prediction, seen, seconds=time.perf_counter() - start)
-    except ZeronineError as error:
-        return Reading(task.version, task.mode, problem=str(error))
+    except Exception as error:  # whatever it is: without the thread the window would wait for ever
+        problem = str(error) if isinstance(error, ZeronineError) else repr(error)
+        return Reading(task.version, task.mode, problem=problem)
 
 
 class Worker:
