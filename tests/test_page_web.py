@@ -281,6 +281,23 @@ def test_undo_clear_and_thickness(page: Any) -> None:
     is_read(page, "7")
 
 
+@pytest.mark.parametrize("way", ["undo", "clear", "picture"])
+def test_a_stroke_ends_where_the_sheet_is_changed(page: Any, way: str) -> None:
+    draw(page, "7")
+    before = page.evaluate("desk.strokes")
+    place = strokes(page, "4")[0][0]
+    page.mouse.move(*place)
+    page.mouse.down()
+    if way == "picture":
+        page.get_by_label("Open a picture").set_input_files(SCORES)
+        playwright.expect(page.locator("#paper")).to_be_hidden()
+    else:
+        page.evaluate(f"document.getElementById('{way}').click()")
+    page.mouse.move(place[0] + 40, place[1] + 40)
+    page.mouse.up()
+    assert page.evaluate("desk.strokes") == (before if way == "undo" else [])
+
+
 def test_what_is_no_digit_is_shown_as_such(page: Any) -> None:
     page.locator("#paper").scroll_into_view_if_needed()
     sheet = page.locator("#paper").bounding_box()

@@ -309,6 +309,18 @@ def test_drawing_undoing_and_clearing(page: Any, shipped: Path) -> None:
     assert page.evaluate("strokes.length") == 0
 
 
+@pytest.mark.parametrize(("key", "left"), [("Backspace", 1), ("Delete", 0)])
+def test_a_stroke_ends_where_it_is_taken_back(page: Any, key: str, left: int) -> None:
+    page.evaluate("change([[[0.2, 0.2], [0.2, 0.4]]])")
+    box = page.locator("#paper").bounding_box()
+    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.5 * box["height"])
+    page.mouse.down()
+    page.keyboard.press(key)
+    page.mouse.move(box["x"] + 0.8 * box["width"], box["y"] + 0.8 * box["height"])
+    page.mouse.up()
+    assert page.evaluate("strokes") == [[[0.2, 0.2], [0.2, 0.4]]][:left]
+
+
 def test_a_reading_takes_at_most_50_milliseconds(page: Any) -> None:
     client = page.context.new_cdp_session(page)
     client.send("Performance.enable", {"timeDomain": "threadTicks"})  # not what other programs take

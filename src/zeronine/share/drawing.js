@@ -83,6 +83,8 @@ function tell({ digit, confidence, row, reason, seen }) {
 }
 
 function change(next) {
+  if (paper.hasPointerCapture(pen)) paper.releasePointerCapture(pen)
+  pen = null  // a stroke that is being drawn ends here
   strokes = next
   show()
 }
