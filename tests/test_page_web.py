@@ -333,6 +333,8 @@ def test_a_number_is_written_and_boxed(page: Any) -> None:
     assert box["x"] == pytest.approx(min(x for x, _ in places), abs=14)
     assert box["x"] + box["width"] == pytest.approx(max(x for x, _ in places), abs=14)
     assert "2745" in page.locator("#boxes .box").inner_text()
+    asked = page.evaluate("performance.getEntriesByType('resource').map(entry => new URL(entry.name).pathname)")
+    assert asked.count("/v1/models") == 1  # no reading of a number says which model reads digits
     playwright.expect(page.locator("#spoken")).to_have_text(re.compile("1 number; 2745, "))
 
 
