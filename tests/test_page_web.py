@@ -448,6 +448,26 @@ def test_the_gallery_is_there_next_time_and_takes_back(page: Any) -> None:
     assert len(kept(page)) == count - 1
 
 
+def test_a_correction_that_is_not_deleted_stays_and_one_that_is_gone_goes(visit: Callable[..., Any]) -> None:
+    page = visit(expected="500|404")
+    draw(page, "5")
+    is_read(page, "5")
+    three = page.get_by_role("button", name="3", exact=True)
+    three.click()
+    playwright.expect(three).to_have_attribute("aria-pressed", "true")
+    count = len(kept(page))
+    page.route("**/v1/corrections/*", lambda route: route.fulfill(status=500, json={"detail": "no disk"}))
+    page.locator("#gallery li button").first.click()
+    playwright.expect(page.get_by_role("alert")).to_contain_text("no disk")
+    playwright.expect(page.locator("#gallery li")).to_have_count(count)
+    playwright.expect(three).to_have_attribute("aria-pressed", "true")
+    page.unroute("**/v1/corrections/*")
+    page.request.delete(f"{page.url}v1/corrections/{kept(page)[0]['id']}")
+    three.click()  # takes it back
+    playwright.expect(page.locator("#gallery li")).to_have_count(count - 1)
+    playwright.expect(three).to_have_attribute("aria-pressed", "false")
+
+
 def test_one_mistaken_digit_of_a_number_is_kept_by_itself(page: Any) -> None:
     page.get_by_label("Open a picture").set_input_files(SCORES)
     readings(page, 8)
