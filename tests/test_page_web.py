@@ -398,6 +398,24 @@ def test_a_doubtful_number_is_marked_with_its_reason_and_put_right_with_a_tap(pa
     playwright.expect(row).to_contain_text("unsure")
 
 
+def test_of_two_pictures_the_later_one_is_shown_though_it_is_decoded_first(page: Any) -> None:
+    page.evaluate(
+        """() => {
+          const decode = HTMLImageElement.prototype.decode, slow = new Promise(done => goOn = done)
+          let count = 0
+          HTMLImageElement.prototype.decode = function () {
+            return (count++ ? Promise.resolve() : slow).then(() => decode.call(this))
+          }
+        }"""
+    )
+    page.get_by_label("Open a picture").set_input_files(HARD)
+    page.get_by_label("Open a picture").set_input_files(SCORES)
+    assert readings(page, 8) == READ_ON_SCORES
+    page.evaluate("goOn()")
+    page.wait_for_timeout(200)
+    assert readings(page, 8) == READ_ON_SCORES
+
+
 def test_a_picture_of_one_digit(page: Any) -> None:
     page.get_by_label("Open a picture").set_input_files(ROOT / "examples" / "paper-7.jpg")
     page.get_by_label("Digit", exact=True).check()
