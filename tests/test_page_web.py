@@ -424,9 +424,22 @@ def test_a_picture_of_one_digit(page: Any) -> None:
     playwright.expect(page.locator("#hint")).to_be_visible()
 
 
-def test_what_is_no_picture_is_refused_in_words(page: Any) -> None:
+def test_what_is_no_picture_is_refused_in_words_and_let_go(page: Any) -> None:
+    page.evaluate(
+        """() => {
+          const made = URL.createObjectURL
+          files = new Set()
+          URL.createObjectURL = file => {
+            const address = made(file)
+            if (file instanceof File) files.add(address)  // and no picture of the gallery
+            return address
+          }
+          URL.revokeObjectURL = address => files.delete(address)
+        }"""
+    )
     page.get_by_label("Open a picture").set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": b"no"})
     playwright.expect(page.get_by_role("alert")).to_contain_text("cannot show that file")
+    assert page.evaluate("files.size") == 0
 
 
 def test_a_digit_is_corrected_taken_back_and_corrected_again(page: Any) -> None:
