@@ -660,6 +660,18 @@ def test_with_the_keyboard_alone(page: Any) -> None:
     playwright.expect(page.locator("#truths [aria-pressed=true]")).to_have_count(0)
 
 
+def test_it_is_sharp_on_another_screen(page: Any) -> None:
+    session, paper = page.context.new_cdp_session(page), page.locator("#paper")
+    sides = set()
+    for ratio in (1, 2, 3):  # without another width this emulation tells no media query; the paper's stays
+        metrics = {"width": 1280 + ratio, "height": 900, "deviceScaleFactor": ratio, "mobile": False}
+        session.send("Emulation.setDeviceMetricsOverride", metrics)
+        page.wait_for_timeout(300)
+        sides.add(side := paper.evaluate("paper => paper.clientWidth"))
+        playwright.expect(paper).to_have_js_property("width", ratio * side, timeout=20_000)
+    assert len(sides) == 1
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_dark_ink_is_sent_whatever_the_colours(visit: Callable[..., Any], scheme: str) -> None:
     page = visit(color_scheme=scheme, reduced_motion="reduce")

@@ -321,6 +321,18 @@ def test_a_stroke_ends_where_it_is_taken_back(page: Any, key: str, left: int) ->
     assert page.evaluate("strokes") == [[[0.2, 0.2], [0.2, 0.4]]][:left]
 
 
+def test_it_is_sharp_on_another_screen(page: Any) -> None:
+    session, paper = page.context.new_cdp_session(page), page.locator("#paper")
+    sides = set()
+    for ratio in (1, 2, 3):  # without another width this emulation tells no media query; the paper's stays
+        metrics = {"width": 1280 + ratio, "height": 900, "deviceScaleFactor": ratio, "mobile": False}
+        session.send("Emulation.setDeviceMetricsOverride", metrics)
+        page.wait_for_timeout(300)
+        sides.add(side := paper.evaluate("paper => paper.clientWidth"))
+        playwright.expect(paper).to_have_js_property("width", ratio * side, timeout=20_000)
+    assert len(sides) == 1
+
+
 def test_a_reading_takes_at_most_50_milliseconds(page: Any) -> None:
     client = page.context.new_cdp_session(page)
     client.send("Performance.enable", {"timeDomain": "threadTicks"})  # not what other programs take

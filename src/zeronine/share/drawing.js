@@ -119,8 +119,16 @@ document.onkeydown = event => {
   if (event.key === "Backspace" || event.key === "z" && (event.ctrlKey || event.metaKey)) undo()
   else if (event.key === "Delete" || event.key === "Escape") clear()
 }
-new ResizeObserver(() => {
+function resize() {
   paper.width = paper.height = Math.round(paper.clientWidth * devicePixelRatio)
   show()
-}).observe(paper)
+}
+new ResizeObserver(resize).observe(paper)
+function followPixels() {  // another screen has more of them or fewer, though the paper is as large as before
+  matchMedia(`(resolution: ${devicePixelRatio}dppx)`).onchange = () => {
+    resize()
+    followPixels()
+  }
+}
+followPixels()
 matchMedia("(prefers-color-scheme: dark)").onchange = show
