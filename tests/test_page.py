@@ -24,6 +24,8 @@ from zeronine.page import (
     whole_line,
 )
 
+PAPER = np.zeros((200, 500), np.float32)
+
 
 def spot(x: float, y: float, height: float = 30, width: float = 20, presence: float = 0.95, on: float = 1.0) -> Spot:
     return Spot(x, y, width, height, np.full(10, presence / 10, np.float32), on)
@@ -103,14 +105,14 @@ def test_numbers_of_a_page_in_reading_order() -> None:
     ]
     found[2] = spot(70, 40, on=0.1)
     found[6] = spot(47, 120, on=0.1)
-    read = lines(sorted(found, key=lambda one: -one.presence))
+    read = lines(sorted(found, key=lambda one: -one.presence), PAPER)
     assert [[round(one.x) for one in line.spots] for line in read] == [[20, 45, 70], [300, 325], [22, 47], [200]]
 
 
 def test_a_gap_parts_only_where_the_number_does_not_go_on() -> None:
-    assert len(lines([spot(20, 40, on=0.9), spot(75, 40)])) == 1
-    assert len(lines([spot(20, 40, on=0.1), spot(75, 40)])) == 2
-    assert len(lines([spot(20, 40, on=0.1), spot(41, 40)])) == 1, "there is no gap"
+    assert len(lines([spot(20, 40, on=0.9), spot(75, 40)], PAPER)) == 1
+    assert len(lines([spot(20, 40, on=0.1), spot(75, 40)], PAPER)) == 2
+    assert len(lines([spot(20, 40, on=0.1), spot(41, 40)], PAPER)) == 1, "there is no gap"
 
 
 def test_skewed_lines_are_kept_apart() -> None:
@@ -121,24 +123,53 @@ def test_skewed_lines_are_kept_apart() -> None:
         for row in rows
         for x, y in row
     ]
-    read = lines(turned)
+    read = lines(turned, PAPER)
     assert [len(line.spots) for line in read] == [15, 15]
     assert np.rad2deg(skew(turned)) == pytest.approx(8, abs=0.5)
     assert read[0].angle == pytest.approx(8, abs=0.5)
 
 
 def test_faint_spots_join_but_make_no_line() -> None:
-    assert lines([spot(20, 40, presence=0.2)]) == []
-    read = lines([spot(20, 40), spot(45, 40, presence=0.2), spot(45, 200, presence=0.2)])
+    assert lines([spot(20, 40, presence=0.2)], PAPER) == []
+    read = lines([spot(20, 40), spot(45, 40, presence=0.2), spot(45, 200, presence=0.2)], PAPER)
     assert [len(line.spots) for line in read] == [2]
 
 
 def test_what_lies_within_a_number_is_none() -> None:
     number, comma = [spot(20, 40), spot(45, 40), spot(70, 40)], spot(48, 60, width=6, height=10)
-    assert [len(line.spots) for line in lines([*number, comma])] == [3]
+    assert [len(line.spots) for line in lines([*number, comma], PAPER)] == [3]
     below, large = spot(48, 90, width=6, height=10), [spot(45, 40, width=60, height=80)]
-    assert [len(line.spots) for line in lines([*number, below])] == [3, 1], "it is in another row"
-    assert sum(len(line.spots) for line in lines([*large, comma])) == 2, "a lone large spot may be a ring or a frame"
+    assert [len(line.spots) for line in lines([*number, below], PAPER)] == [3, 1], "it is in another row"
+    assert sum(len(line.spots) for line in lines([*large, comma], PAPER)) == 2, (
+        "a lone large spot may be a ring or a frame"
+    )
+
+
+def table(*places: float, thick: int = 2) -> NDArray[np.float32]:
+    page = np.zeros((120, 500), np.float32)
+    for place in places:
+        page[:, int(place) : int(place) + thick] = 0.4
+    return page
+
+
+def test_ruled_lines_part_the_numbers_of_a_table() -> None:
+    row = [spot(x, 60) for x in (30, 55, 80, 130, 155, 205, 255, 280)]
+    page = table(5, 105, 180, 230, 305)
+    assert [len(line.spots) for line in lines(row, page)] == [3, 2, 1, 2]
+    assert [len(line.spots) for line in lines(row, page * 0.2)] == [8], "it is too faint"
+    piece = spot(106, 60, height=50, width=4)
+    with_it = sorted([*row, piece], key=lambda one: one.x)
+    assert [len(line.spots) for line in lines(with_it, page)] == [3, 2, 1, 2], "a piece of a line is no one"
+
+
+def test_lines_as_close_as_digits_part_nothing() -> None:
+    row = [spot(x, 60) for x in (30, 70, 110, 150, 190, 230)]
+    assert len(lines(row, table(10, 50, 90, 130, 170, 210, 250))) == 1, "each digit has a box"
+    assert len(lines(row, table(10, 50, 90, 150, 170, 210, 250))) == 1, "one of them is crossed by its digit"
+    assert len(lines(row, table(*range(10, 260, 20)))) == 1, "squared paper"
+    tall = table()
+    tall[30:90, 128:134] = 1
+    assert len(lines([*row[:3], spot(131, 60, height=60, width=8), *row[3:]], tall)) == 1, "a long one"
 
 
 def test_a_field_is_one_line_however_wide_its_gaps() -> None:

@@ -225,7 +225,7 @@ def read_page(source: Source, networks: Networks, rule: Rule | None = None, coun
     page = View(ink(grey), np.eye(2, 3), (grey.shape[0], grey.shape[1]))
     view, seen = _upright(page, networks)
     numbers = []
-    for line in lines(seen):
+    for line in lines(seen, view.ink):
         number = _number(line, view, seen, networks, rule, count)
         if number:
             numbers.append(number)

@@ -295,18 +295,21 @@ Places = dict[int, tuple[float, float]]
 """Of each spot's middle on the page turned upright, by its identity."""
 
 
-def lines(found: Sequence[Spot]) -> list[Line]:
+def lines(found: Sequence[Spot], page: Grey) -> list[Line]:
     """Rows of spots as they would be read, each one number: from the top down, from left to right.
 
     Args:
         found: spots of a page, likeliest first.
+        page: ink, (H, W) float32 in 0..1: a ruled line may part two numbers.
     """
     strong = [spot for spot in found if spot.presence >= STRONG]
     if not strong:
         return []
     angle = skew(strong)
     turned = {id(spot): _turned(spot, -angle) for spot in found}
-    numbers = _without_parts([part for row in _rows(strong, turned) for part in _parted(row, turned)], turned)
+    parts = [part for row in _rows(strong, turned) for part in _parted(row, turned)]
+    cells = [cell for part in parts for cell in _cells(part, turned, page, angle)]
+    numbers = _without_parts(cells, turned)
     faint = [spot for spot in found if spot.presence < STRONG]
     result = []
     for number in _in_order(numbers, turned):
@@ -424,6 +427,67 @@ def _parted(row: list[Spot], places: Places) -> Iterator[list[Spot]]:
             number = []
         number.append(spot)
     yield number
+
+
+def _cells(number: list[Spot], places: Places, page: Grey, angle: float) -> Iterator[list[Spot]]:
+    """A number where the cells of a table end: at ruled lines between its digits.
+
+    Lines that stand as close as digits part nothing: each digit has a box of its own, or the paper is squared.
+    """
+    x, y = np.array([places[id(spot)] for spot in number]).T
+    wide, high = np.array([(spot.width, spot.height) for spot in number]).T
+    reach = FAR * high.max()
+    rules = _rules(page, (x[0] - reach, x[-1] + reach), float(y.mean()), float(high.max()), angle)
+    on = np.abs(rules[:, None] - x) < wide / 2
+    line = on.any(axis=0) & (wide < THIN * high)  # a piece of a ruled line is taken for a one
+    steps = np.diff(x[~line])
+    ruled = np.isin(np.arange(len(steps)) + 1, np.searchsorted(x[~line], rules))
+    usual = float(np.median(steps[~ruled])) if not ruled.all() else np.inf
+    far = np.diff(rules, prepend=-np.inf, append=np.inf) > CELL * usual
+    ends = far[:-1] & far[1:] & ~on[:, ~line].any(axis=1)
+    parts, kept = np.searchsorted(rules[ends], x), ~on[ends].any(axis=0)
+    for part in np.unique(parts[kept]):
+        yield [number[index] for index in np.flatnonzero(kept & (parts == part))]
+
+
+def _rules(page: Grey, extent: tuple[float, float], middle: float, height: float, angle: float) -> NDArray[Any]:
+    """Where ruled lines cross a row of digits, from left to right.
+
+    Args:
+        page: ink, (H, W).
+        extent: where the row begins and ends, on the page turned upright; so is what comes back.
+        middle: how far down it is there.
+        height: of its digits.
+        angle: radians, clockwise, that it falls.
+    """
+    shape = max(1, round(extent[1] - extent[0])), max(1, round(2 * CROSSING * height))
+    cosine, sine = np.cos(angle), np.sin(angle)
+    turn = np.array([[cosine, -sine], [sine, cosine]])
+    unbroken = np.zeros(shape[0])
+    for lean in np.linspace(-LEAN, LEAN, 7):
+        offset = turn @ (extent[0] - lean * shape[1] / 2, middle - shape[1] / 2)
+        matrix = np.column_stack([turn @ [[1, lean], [0, 1]], offset])
+        box = cv2.warpAffine(page, matrix, shape, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+        unbroken = np.maximum(unbroken, (box > RULED).mean(axis=0))
+    edges = np.flatnonzero(np.diff(unbroken > UNBROKEN, prepend=False, append=False))
+    begin, end = edges[::2], edges[1::2]
+    return np.asarray((extent[0] + (begin + end) / 2)[end - begin < THIN * height])
+
+
+FAR = 2.5
+"""Heights of its digits before and after a row, where ruled lines are looked for, too."""
+
+CELL = 1.6
+"""Times as far as it is from digit to digit in a row, from one ruled line to the next, where they part numbers."""
+
+CROSSING, LEAN = 0.85, 0.06
+"""Heights of its digits that a ruled line reaches up and down from a row's middle; radians that it may lean."""
+
+RULED, UNBROKEN = 0.15, 0.9
+"""Ink of a ruled line at least; share of its length that has it."""
+
+THIN = 0.3
+"""Width of a ruled line by height of the digits at most; likewise of a spot that may be a piece of one."""
 
 
 def _in_order(numbers: Iterable[list[Spot]], places: Places) -> list[list[Spot]]:

@@ -335,7 +335,7 @@ def _cases(page: Page, networks: Networks) -> list[Case]:
     """The lines that are found on a composed page, as far as they are clear: of all of one number each, or of none."""
     plane = page.ink
     seen = found(plane, networks)
-    beside, written = lines(seen), _numbers(page)
+    beside, written = lines(seen, plane), _numbers(page)
     held = [[number for number in written if _shares(line, number)] for line in beside]
     cases = []
     for line, numbers in zip(beside, held, strict=True):
