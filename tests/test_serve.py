@@ -26,6 +26,7 @@ httpx = pytest.importorskip("httpx", reason="needs the extra dev")
 from zeronine import taught
 from zeronine.bench import serve as bench
 from zeronine.errors import ServiceError
+from zeronine.image import load_pixels
 from zeronine.reader import MODELS, SHIPPED, SHIPPED_PAGE, Reader
 from zeronine.serve import Limits, Service, Settings, answers, app, reading
 from zeronine.serve.batches import Batches, Full, Task
@@ -193,6 +194,16 @@ def test_a_corrections_picture_is_made_anew(usual):
     assert b"where I live" not in picture
     assert Image.open(io.BytesIO(picture)).size == (1280, 640)
     assert client.delete(f"/v1/corrections/{made['id']}").status_code == 204
+
+
+@pytest.mark.parametrize(
+    ("kind", "dtype", "scale"), [("PNG", np.uint16, 150.0), ("TIFF", np.int32, 150.0), ("TIFF", np.float32, 1 / 255)]
+)
+def test_a_picture_of_fine_steps_is_kept_as_it_was_read(kind, dtype, scale):
+    grey = np.asarray(nine().convert("L"))
+    fine = encoded(Image.fromarray((grey * scale).astype(dtype)), kind)
+    picture = Image.open(io.BytesIO(reading.kept(fine, pixels=10**6, side=1280)))
+    assert np.abs(np.asarray(picture) / 255 - load_pixels(fine)).max() <= 0.501 / 255
 
 
 @pytest.mark.parametrize("path", ["/v1/predict", "/v1/read", "/v1/corrections"])

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from zeronine.errors import ImageError
-from zeronine.image import decoding
+from zeronine.image import decoding, load_pixels
 from zeronine.reader import Prediction, Reader
 from zeronine.serve.batches import Task
 
@@ -126,6 +126,8 @@ def kept(source: bytes, pixels: int, side: int) -> bytes:
     checked(source, pixels)
     with decoding(), Image.open(io.BytesIO(source), formats=_kinds()) as image:
         picture = ImageOps.exif_transpose(image)
+        if picture.mode.startswith("I") or picture.mode == "F":  # Pillow would make all white that is over 255
+            picture = Image.fromarray(np.rint(load_pixels(picture) * 255).astype(np.uint8))
         picture.thumbnail((side, side))
         return _png(picture.convert("RGBA" if picture.has_transparency_data else "L" if _grey(picture) else "RGB"))
 
