@@ -269,10 +269,7 @@ def test_the_models_are_named_and_only_names_are_taken(usual):
 def test_a_promoted_model_is_used_without_a_restart(tmp_path, monkeypatch):
     monkeypatch.setattr(app, "LOOK_SECONDS", 0.05)
     home = tmp_path / "taught"
-    model = home / "mine_1"
-    model.mkdir(parents=True)
-    for name in ("model.onnx", "card.json"):
-        (model / name).write_bytes((MODELS / SHIPPED / name).read_bytes())
+    model = copied(home / "mine_1")
 
     def used() -> str:
         return client.post("/v1/predict", content=NINE).json()["model"]
@@ -294,6 +291,36 @@ def test_a_promoted_model_is_used_without_a_restart(tmp_path, monkeypatch):
         assert used() == SHIPPED, "a damaged pointer changes nothing"
         assert client.post("/v1/predict?model=mine_1", content=NINE).status_code == 200
         assert service.models.reader("mine_1") is service.models.reader("mine_1"), "a Reader is made once"
+
+
+def test_what_fails_for_a_moment_is_looked_at_again(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(app, "LOOK_SECONDS", 0.05)
+    home = tmp_path / "taught"
+    model = copied(home / "mine_1")
+    with serving(told(tmp_path)) as (_, service):
+        (home / taught.CURRENT).mkdir()  # which cannot be read, whoever asks
+        eventually(lambda: "the model stays" in caplog.text)
+        with monkeypatch.context() as broken:
+            broken.setattr(service.models, "refresh", lambda: 1 / 0)
+            eventually(lambda: "ZeroDivisionError" in caplog.text)
+        time.sleep(0.2)
+        assert caplog.text.count("the model stays") == 1, "it is said once"
+        (home / taught.CURRENT).rmdir()
+        taught.promote(model, home)
+        eventually(lambda: service.models.in_use.name == "mine_1")
+        model.rename(home / "away")
+        os.utime(home / taught.CURRENT)
+        eventually(lambda: "is gone" in caplog.text)
+        (home / "away").rename(model)
+        eventually(lambda: not service.models._trouble)
+
+
+def copied(folder: Path) -> Path:
+    """The shipped model in another folder."""
+    folder.mkdir(parents=True)
+    for name in ("model.onnx", "card.json"):
+        (folder / name).write_bytes((MODELS / SHIPPED / name).read_bytes())
+    return folder
 
 
 def eventually(true: Callable[[], bool], seconds: float = 5) -> None:

@@ -366,3 +366,9 @@ def test_damage_is_told(tmp_path: Path, text: str) -> None:
     (tmp_path / taught.CURRENT).write_text(text, encoding="utf-8")
     with pytest.raises(ModelError, match="damaged"):
         taught.current(tmp_path)
+
+
+def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    (tmp_path / taught.CURRENT).mkdir()
+    with pytest.raises(ModelError, match="cannot be read"):
+        taught.current(tmp_path)

@@ -25,7 +25,7 @@ def current(folder: Path | None = None) -> Path | None:
         folder: where the taught models lie; None for the usual place.
 
     Raises:
-        ModelError: the file that says so is damaged, or the model is gone.
+        ModelError: the file that says so is damaged or cannot be read, or the model is gone.
     """
     used = _history(folder)
     if not used:
@@ -44,7 +44,7 @@ def promote(model: Path, folder: Path | None = None) -> None:
         folder: where the taught models lie; None for the usual place.
 
     Raises:
-        ModelError: that is no model folder, or the file that says which is in use is damaged.
+        ModelError: that is no model folder, or the file that says which is in use is damaged or cannot be read.
     """
     for name in ("model.onnx", "card.json"):
         if not (model / name).is_file():
@@ -64,7 +64,7 @@ def back(folder: Path | None = None) -> Path | None:
         The model folder that is in use now; None for the shipped one.
 
     Raises:
-        ModelError: the file that says which is in use is damaged, or the model before is gone.
+        ModelError: the file that says which is in use is damaged or cannot be read, or the model before is gone.
     """
     used = _history(folder)
     if used:
@@ -82,6 +82,8 @@ def _history(folder: Path | None) -> list[str]:
         return []
     except (ValueError, TypeError, KeyError) as error:
         raise ModelError(f"{path} is damaged ({error}): remove it to use the shipped model") from error
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read ({error.strerror}): see that it may be") from error
 
 
 def _write(models: list[str], folder: Path | None) -> None:

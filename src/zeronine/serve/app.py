@@ -109,21 +109,26 @@ class Service:
             yield
         finally:
             watching.cancel()
-            with suppress(asyncio.CancelledError):
-                await watching
-            await self.digits.close()
-            await self.pages.close()
-            self.store.close()
+            try:
+                with suppress(asyncio.CancelledError):
+                    await watching
+            finally:
+                await self.digits.close()
+                await self.pages.close()
+                self.store.close()
 
     async def _watch(self) -> None:
         """Warm what reads pages; then look, again and again, which taught model is in use."""
-        with suppress(ModelError):  # it is said again when a page is asked for
+        with suppress(Exception):  # it is said again when a page is asked for
             await asyncio.to_thread(lambda: self.models.in_use.networks)
         self.warm = True
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            if await asyncio.to_thread(self.models.refresh):
-                self.metrics.in_use(self.models.in_use.name)
+            try:
+                if await asyncio.to_thread(self.models.refresh):
+                    self.metrics.in_use(self.models.in_use.name)
+            except Exception:
+                log.exception("the look at which model is in use failed: the next one is in %g s", LOOK_SECONDS)
 
     async def predict(self, request: Request) -> Response:
         """Read one picture of a digit, or several in a form."""

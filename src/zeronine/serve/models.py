@@ -38,7 +38,8 @@ class Models:
     def __init__(self, model: str | None = None, folder: Path | None = None) -> None:
         self._model = model
         self._folder = folder
-        self._stamp = self._changed()
+        self._stamp: int | None = self._changed()
+        self._trouble = ""
         self._ready: OrderedDict[str, Reader] = OrderedDict()
         self._lock = Lock()
         self.in_use = self._open()
@@ -46,16 +47,20 @@ class Models:
     def refresh(self) -> bool:
         """Use another model where the pointer says so since the last look; whether that is so.
 
-        Where the other cannot be opened the one before stays, and the log says why.
+        Where the other cannot be opened the one before stays, the log says why, and the next look tries again: it may
+        be so for a moment only.
         """
         if self._model is not None or (stamp := self._changed()) == self._stamp:
             return False
         self._stamp = stamp
         try:
             self.in_use = self._open()
-        except ModelError as error:
-            log.error("the model stays %s: %s", self.in_use.name, error)
+        except (ModelError, OSError) as error:
+            if str(error) != self._trouble:
+                log.error("the model stays %s: %s", self.in_use.name, error)
+            self._stamp, self._trouble = None, str(error)
             return False
+        self._trouble = ""
         log.info("the model is now %s", self.in_use.name)
         return True
 
