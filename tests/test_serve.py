@@ -28,7 +28,7 @@ from zeronine.bench import serve as bench
 from zeronine.errors import ServiceError
 from zeronine.image import load_pixels
 from zeronine.reader import MODELS, SHIPPED, SHIPPED_PAGE, Reader
-from zeronine.serve import Limits, Service, Settings, answers, app, reading
+from zeronine.serve import Limits, Service, Settings, answers, app, reading, server
 from zeronine.serve.batches import Batches, Full, Task
 from zeronine.serve.buckets import Buckets
 from zeronine.serve.server import Server, _bound
@@ -44,17 +44,17 @@ def serving(settings: Settings) -> Iterator[tuple[Any, Service]]:
     """A service on a free port: a client of it, and itself."""
     service = Service(settings)
     bound = _bound(settings)
-    server = Server(service)
-    thread = threading.Thread(target=server.run, args=([bound],))
+    running = Server(service)
+    thread = threading.Thread(target=running.run, args=([bound],))
     thread.start()
     address = f"http://127.0.0.1:{bound.getsockname()[1]}"
     try:
-        while not (server.started and service.warm):
+        while not (running.started and service.warm):
             time.sleep(0.01)
         with httpx.Client(base_url=address, timeout=20, verify=False) as client:
             yield client, service
     finally:
-        server.should_exit = True
+        running.should_exit = True
         thread.join()
         bound.close()
 
@@ -659,6 +659,14 @@ def test_slow_senders_are_not_waited_for(usual):
     assert talk(client, *drips, pause=0.15).startswith(b"HTTP/1.1 408")
     assert time.monotonic() - started < 10
     eventually(lambda: service.intake.held == 0)
+
+
+def test_a_body_that_comes_after_another_answer_is_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(server, "LINGER_SECONDS", 0.1)
+    request = HEAD + b"Content-Length: %d\r\n\r\n" % len(NINE) + NINE
+    with serving(told(tmp_path)) as (client, _):
+        heard = talk(client, request + request[:-100], request[-100:], pause=1, wait=2)
+    assert heard.count(b'"digit":9') == 2
 
 
 def test_headers_without_end_are_refused(usual):

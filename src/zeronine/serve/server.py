@@ -113,7 +113,6 @@ def guarded(limits: Limits) -> "type[asyncio.Protocol] | str":
     class Guarded(HttpToolsProtocol):
         _limit: asyncio.TimerHandle | None = None  # ends the connection
         _in_headers = True
-        _whole = False  # whether the request that is being answered has come in
         _header_bytes = 0
         _status = 400
 
@@ -139,7 +138,7 @@ def guarded(limits: Limits) -> "type[asyncio.Protocol] | str":
                     self._end_after(limits.header_seconds)
 
         def on_message_begin(self) -> None:
-            self._in_headers, self._whole, self._header_bytes = True, False, 0
+            self._in_headers, self._header_bytes = True, 0
             super().on_message_begin()
 
         def on_headers_complete(self) -> None:
@@ -151,14 +150,14 @@ def guarded(limits: Limits) -> "type[asyncio.Protocol] | str":
             super().on_headers_complete()
 
         def on_message_complete(self) -> None:
-            self._whole = True
             super().on_message_complete()
             if self.cycle.response_complete:  # that was the rest of a refused body
                 self._end_after(KEEP_ALIVE_SECONDS)
 
         def on_response_complete(self) -> None:
             super().on_response_complete()
-            if not self._whole and not self.transport.is_closing():
+            cycle = self.cycle  # of requests that were sent without waiting for answers, the last that has begun
+            if cycle.response_complete and cycle.more_body and not self.transport.is_closing():
                 self._end_after(LINGER_SECONDS)
 
         def send_400_response(self, msg: str) -> None:
