@@ -678,6 +678,14 @@ def test_headers_without_end_are_refused(usual):
     assert talk(client, b"GET \xff HTTP/1.1\r\nHost: localhost\r\n\r\n").startswith(b"HTTP/1.1 400")
 
 
+def test_headers_of_many_requests_are_not_added_up(usual):
+    client, _ = usual
+    one = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    heard = talk(client, one * 500 + one[:10], one[10:], pause=0.2, wait=1)
+    assert (heard.count(b"HTTP/1.1 200"), heard.count(b"HTTP/1.1 431")) == (501, 0)
+    assert talk(client, one * 500 + HEAD + b"X: " + b"x" * 21_000).count(b"HTTP/1.1 431") == 1
+
+
 def test_too_many_connections_are_refused(usual):
     client, _ = usual
     held = [socket.create_connection(("127.0.0.1", client.base_url.port)) for _ in range(45)]

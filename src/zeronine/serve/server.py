@@ -96,6 +96,10 @@ LINGER_SECONDS = 1.0
 other side sends, the other side's system throws the answer away."""
 
 
+PIECE = 4096
+"""Bytes that are taken in together: headers are counted but for the piece that they begin in."""
+
+
 def guarded(limits: Limits) -> "type[asyncio.Protocol] | str":
     """The protocol of uvicorn, with limits on headers, idle connections and bodies that nobody reads.
 
@@ -113,6 +117,7 @@ def guarded(limits: Limits) -> "type[asyncio.Protocol] | str":
     class Guarded(HttpToolsProtocol):
         _limit: asyncio.TimerHandle | None = None  # ends the connection
         _in_headers = True
+        _begun = False  # whether these headers began in the last piece, in which another request may lie before them
         _header_bytes = 0
         _status = 400
 
@@ -129,16 +134,22 @@ def guarded(limits: Limits) -> "type[asyncio.Protocol] | str":
             super().connection_lost(exc)
 
         def data_received(self, data: bytes) -> None:
+            for start in range(0, len(data), PIECE):
+                if not self.transport.is_closing():
+                    self._piece_received(data[start : start + PIECE])
+
+        def _piece_received(self, data: bytes) -> None:
+            self._begun = False
             super().data_received(data)
             if self._in_headers:
-                self._header_bytes += len(data)
+                self._header_bytes += 0 if self._begun else len(data)
                 if self._header_bytes > limits.header_bytes and not self.transport.is_closing():
                     self._refuse_headers()
                 elif self._limit is None:
                     self._end_after(limits.header_seconds)
 
         def on_message_begin(self) -> None:
-            self._in_headers, self._header_bytes = True, 0
+            self._in_headers, self._begun, self._header_bytes = True, True, 0
             super().on_message_begin()
 
         def on_headers_complete(self) -> None:
