@@ -697,6 +697,35 @@ def test_too_many_connections_are_refused(usual):
     eventually(lambda: client.get("/healthz").status_code == 200)
 
 
+def unread(client: Any) -> socket.socket:
+    """A connection on which much is asked for and nothing read."""
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.connect(("127.0.0.1", client.base_url.port))
+    connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n" * 120)
+    return connection
+
+
+def test_who_does_not_read_the_answers_holds_no_connection(tmp_path, monkeypatch):
+    monkeypatch.setattr(server, "KEEP_ALIVE_SECONDS", 1)
+    with serving(told(tmp_path, limits={"connections": 3})) as (client, _):
+        held = [unread(client) for _ in range(3)]
+        eventually(lambda: talk(client).startswith(b"HTTP/1.1 503"))
+        eventually(lambda: client.get("/healthz").status_code == 200)
+        for connection in held:
+            connection.close()
+
+
+def test_who_does_not_read_the_answers_does_not_hold_up_the_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(server, "CLOSING_SECONDS", 0.5)
+    with serving(told(tmp_path)) as (client, _):
+        held = unread(client)
+        time.sleep(0.5)
+        started = time.monotonic()
+    assert time.monotonic() - started < 4, "it was 25 s"
+    held.close()
+
+
 def slowly(seconds: float) -> Callable[..., None]:
     def work(tasks: Any, pixels: int) -> None:
         time.sleep(seconds)

@@ -43,7 +43,7 @@ class Gate:
 
     Attributes:
         draining: set when the service is about to end: new work is refused.
-        busy: requests that are being answered.
+        busy: requests that are being answered; of one whose answer goes out the client alone says how long it takes.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics) -> None:
@@ -60,12 +60,13 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started, status = time.perf_counter(), 500
+        started, status, busy = time.perf_counter(), 500, True
 
         async def answer(message: Message) -> None:
-            nonlocal status
+            nonlocal status, busy
             if message["type"] == "http.response.start":
-                status = message["status"]
+                self.busy -= busy
+                status, busy = message["status"], False
                 _protect(message)
                 if self.draining:
                     message["headers"].append((b"connection", b"close"))
@@ -81,7 +82,7 @@ class Gate:
             else:
                 await self._app(scope, receive, answer)
         finally:
-            self.busy -= 1
+            self.busy -= busy
             route = scope.get("route")
             method = scope["method"] if scope["method"] in METHODS else "other"
             self._metrics.answered(method, getattr(route, "path", "other"), status, time.perf_counter() - started)

@@ -5,6 +5,7 @@ import contextlib
 import json
 import logging
 import socket
+from collections.abc import Callable
 from http import HTTPStatus
 
 import uvicorn
@@ -89,7 +90,10 @@ class Server(uvicorn.Server):
 
 
 KEEP_ALIVE_SECONDS = 30
-"""That a connection stays open between requests."""
+"""That a connection stays open between requests, and while the other side takes nothing of its answers."""
+
+CLOSING_SECONDS = 3.0
+"""For the other side to take what was sent when a connection ends."""
 
 LINGER_SECONDS = 1.0
 """That the rest of a body is taken, and thrown away, after its request was refused: where a connection ends while the
@@ -116,6 +120,7 @@ def guarded(limits: Limits) -> "type[asyncio.Protocol] | str":
 
     class Guarded(HttpToolsProtocol):
         _limit: asyncio.TimerHandle | None = None  # ends the connection
+        _untaken: asyncio.TimerHandle | None = None  # likewise, where the other side takes nothing of its answers
         _in_headers = True
         _begun = False  # whether these headers began in the last piece, in which another request may lie before them
         _header_bytes = 0
@@ -125,13 +130,30 @@ def guarded(limits: Limits) -> "type[asyncio.Protocol] | str":
             super().connection_made(transport)
             if len(self.connections) > limits.connections:
                 transport.write(_plain(503, "too many connections: try again in a moment", "retry-after: 1\r\n"))
-                transport.close()
+                self._end()
             else:
                 self._end_after(limits.header_seconds)
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._end_after(None)
+            self.resume_writing()
             super().connection_lost(exc)
+
+        def pause_writing(self) -> None:
+            super().pause_writing()
+            self._untaken = self.loop.call_later(KEEP_ALIVE_SECONDS, self.transport.abort)
+
+        def resume_writing(self) -> None:
+            super().resume_writing()
+            if self._untaken is not None:
+                self._untaken.cancel()
+
+        def timeout_keep_alive_handler(self) -> None:
+            self._end()
+
+        def shutdown(self) -> None:
+            super().shutdown()
+            self._end_after(CLOSING_SECONDS, self.transport.abort)
 
         def data_received(self, data: bytes) -> None:
             for start in range(0, len(data), PIECE):
@@ -167,6 +189,8 @@ def guarded(limits: Limits) -> "type[asyncio.Protocol] | str":
 
         def on_response_complete(self) -> None:
             super().on_response_complete()
+            if self.transport.is_closing():
+                self._end_after(KEEP_ALIVE_SECONDS, self.transport.abort)
             cycle = self.cycle  # of requests that were sent without waiting for answers, the last that has begun
             if cycle.response_complete and cycle.more_body and not self.transport.is_closing():
                 self._end_after(LINGER_SECONDS)
@@ -178,17 +202,22 @@ def guarded(limits: Limits) -> "type[asyncio.Protocol] | str":
                 else "this is no HTTP request"
             )
             self.transport.write(_plain(self._status, said))
-            self.transport.close()
+            self._end()
 
         def _refuse_headers(self) -> None:
             self._status = 431
             self.send_400_response("")
 
-        def _end_after(self, seconds: float | None) -> None:
-            """Close the connection after so long; None for never."""
+        def _end_after(self, seconds: float | None, end: Callable[[], None] | None = None) -> None:
+            """Close the connection after so long, or end it in another way; None for never."""
             if self._limit is not None:
                 self._limit.cancel()
-            self._limit = None if seconds is None else self.loop.call_later(seconds, self.transport.close)
+            self._limit = None if seconds is None else self.loop.call_later(seconds, end or self._end)
+
+        def _end(self) -> None:
+            """Close the connection, without what the other side has not taken soon."""
+            self.transport.close()
+            self._end_after(CLOSING_SECONDS, self.transport.abort)
 
     return Guarded
 
