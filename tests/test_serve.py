@@ -6,13 +6,14 @@ import io
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -840,6 +841,26 @@ def test_a_failing_store_is_a_503_without_its_address(tmp_path, monkeypatch):
         monkeypatch.setattr(service.store, "all", fail)
         answer = client.get("/v1/corrections")
         assert (answer.status_code, "secret" in answer.text) == (503, False)
+
+
+def test_while_the_store_is_held_only_corrections_wait(tmp_path, monkeypatch):
+    monkeypatch.setattr(app, "STORE_SECONDS", 1.5)
+    settings = told(tmp_path, limits={"corrections": 100})
+    with serving(settings) as (client, _), closing(sqlite3.connect(tmp_path / "store.db")) as other:
+
+        def correct(_: int) -> int:
+            answer = client.post("/v1/corrections", files=files(NINE, name="image"), data={"truth": "1"})
+            return int(answer.status_code)
+
+        other.execute("BEGIN IMMEDIATE")
+        with ThreadPoolExecutor(40) as pool:
+            sent = [pool.submit(correct, number) for number in range(40)]
+            time.sleep(0.5)
+            assert client.get("/v1/models").status_code == 200
+            assert not any(answer.done() for answer in sent)
+            assert {answer.result() for answer in sent} == {503}
+        other.rollback()
+        assert correct(0) == 201
 
 
 def test_a_failure_of_ours_is_a_500_that_tells_nothing(tmp_path, monkeypatch, caplog):

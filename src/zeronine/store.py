@@ -89,6 +89,7 @@ class Store:
         url: a SQLite file, or an address such as ``postgresql://me@host/name``. None for what the environment variable
             ZERONINE_STORE names, or else a SQLite file in the user's data folder. It is made where there is none,
             and brought up to this version of Zeronine where an older one made it.
+        seconds: that a SQLite file is waited for while another program writes to it.
 
     Raises:
         StoreError: there is no such database, it cannot be written, its driver is not installed, or a newer version of
@@ -98,10 +99,10 @@ class Store:
         >>> Store("corrections.db").add(png, truth="7", reading="1")  # doctest: +SKIP
     """
 
-    def __init__(self, url: str | None = None) -> None:
+    def __init__(self, url: str | None = None, seconds: float = 60) -> None:
         self.url = address(url)
         with self._answering():
-            self._engine = _engine(self.url)
+            self._engine = _engine(self.url, seconds)
             _migrate(self._engine)
 
     def add(
@@ -247,7 +248,7 @@ def shown(url: str) -> str:
         return url.partition("://")[0] + "://…"
 
 
-def _engine(url: str) -> sqlalchemy.Engine:
+def _engine(url: str, seconds: float = 60) -> sqlalchemy.Engine:
     """Connections to a database; none is made yet."""
     parts = sqlalchemy.make_url(url)
     kind = parts.get_backend_name()
@@ -261,7 +262,7 @@ def _engine(url: str) -> sqlalchemy.Engine:
     if parts.database in (None, "", ":memory:"):
         raise StoreError("a store in memory keeps nothing: name a file")
     Path(str(parts.database)).parent.mkdir(parents=True, exist_ok=True)
-    engine = sqlalchemy.create_engine(parts, connect_args={"timeout": 60})
+    engine = sqlalchemy.create_engine(parts, connect_args={"timeout": seconds})
     sqlalchemy.event.listen(engine, "connect", _keep_safe)
     return engine
 

@@ -4,10 +4,11 @@ import asyncio
 import logging
 import os
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import FastAPI, Path, Query
 from fastapi.exceptions import RequestValidationError
@@ -37,6 +38,11 @@ log = logging.getLogger("zeronine.serve")
 
 LOOK_SECONDS = 1.0
 """Between looks at which taught model is in use."""
+
+STORE_SECONDS, STORE_THREADS = 5.0, 4
+"""For the store while another program holds it, and twice as long behind others; threads that ask it side by side."""
+
+Answer = TypeVar("Answer")
 
 DIGITS, MODEL_NAME = re.compile(r"[0-9]{0,64}"), re.compile(r"[A-Za-z0-9_.+-]{0,100}")
 
@@ -78,7 +84,8 @@ class Service:
         self.intake = Intake(self.limits)
         self.buckets = Buckets(self.limits.corrections, self.limits.refill, self.limits.clients)
         self.models = Models(settings.model, settings.taught)
-        self.store = Store(settings.store)
+        self.store = Store(settings.store, STORE_SECONDS)
+        self._keepers = ThreadPoolExecutor(STORE_THREADS, "store")
         self.warm = False
         self.digits: Batches
         self.pages: Batches
@@ -115,6 +122,7 @@ class Service:
             finally:
                 await self.digits.close()
                 await self.pages.close()
+                await asyncio.to_thread(self._keepers.shutdown)
                 self.store.close()
 
     async def _watch(self) -> None:
@@ -173,9 +181,9 @@ class Service:
                 picture = await asyncio.to_thread(kept, source, self.limits.pixels, self.limits.side)
             except ImageError as error:
                 raise _refusal(error) from None
-        if await asyncio.to_thread(self.store.count) >= self.limits.stored:
+        if await self._stored(self.store.count) >= self.limits.stored:
             raise Refusal(507, "stored", "no room for more corrections: teach with them, export and delete them")
-        made = await asyncio.to_thread(partial(self.store.add, picture, client=client, **fields))
+        made = await self._stored(partial(self.store.add, picture, client=client, **fields))
         return as_json(_made(made), 201)
 
     async def corrections(
@@ -183,7 +191,7 @@ class Service:
     ) -> Response:
         """List corrections, newest first: your own; with a token set, everyone's."""
         whose = None if self.settings.token else _client(request)
-        found = await asyncio.to_thread(partial(self.store.all, limit=limit, newest_first=True, client=whose))
+        found = await self._stored(partial(self.store.all, limit=limit, newest_first=True, client=whose))
         return as_json({"corrections": [{**_made(one), "confidence": one.confidence} for one in found]})
 
     async def correction_image(self, request: Request, id: "CorrectionId") -> Response:
@@ -194,7 +202,7 @@ class Service:
     async def withdraw(self, request: Request, id: "CorrectionId") -> Response:
         """Delete a correction: undo it."""
         await self._own(request, id)
-        await asyncio.to_thread(self.store.delete, id)
+        await self._stored(partial(self.store.delete, id))
         return Response(status_code=204)
 
     async def list_models(self) -> Response:
@@ -253,9 +261,21 @@ class Service:
                 task.future.cancel()
             raise Refusal(504, "slow", f"no answer in {seconds:g} s: send a smaller picture, or try later") from None
 
+    async def _stored(self, ask: Callable[[], Answer]) -> Answer:
+        """What the store answers, asked in threads of its own: while it is waited for, nothing else waits.
+
+        Raises:
+            StoreError: it does not answer, or not in time.
+        """
+        try:
+            async with asyncio.timeout(2 * STORE_SECONDS):
+                return await asyncio.get_running_loop().run_in_executor(self._keepers, ask)
+        except TimeoutError:
+            raise StoreError("too much waits for the store: see which other program holds it") from None
+
     async def _own(self, request: Request, id: str) -> Correction:
         """A correction that this client may see: its own, or any where it has shown a token."""
-        found = await asyncio.to_thread(self.store.get, id)
+        found = await self._stored(partial(self.store.get, id))
         if found is None or not (self.settings.token or found.client == _client(request)):
             raise Refusal(404, "correction", "no such correction of yours: GET /v1/corrections lists them")
         return found
