@@ -234,6 +234,7 @@ def test_damaged_pictures_are_refused(usual, path):
         ({"truth": "1", "reading": "\0"}, NINE, 422),
         ({"truth": "1", "other": "x" * 2000}, NINE, 422),
         ({f"field{number}": "1" for number in range(20)}, NINE, 422),
+        ({"truth": ["1"] * 17}, NINE, 422),
         ({"truth": "1"}, b"no picture", 415),
         ({"truth": "1"}, NINE[:200], 422),
     ],

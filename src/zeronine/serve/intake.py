@@ -140,10 +140,12 @@ def _form(content_type: str, body: bytes, limits: Limits) -> Form:
     Raises:
         Refusal: it is damaged, or has too many parts.
     """
-    form = Form()
+    form, fields = Form(), 0  # of which several may have one name
 
     def on_field(part: Field) -> None:
-        if len(form.fields) == MOST_FIELDS or len(part.value or b"") > MOST_TEXT:
+        nonlocal fields
+        fields += 1
+        if fields > MOST_FIELDS or len(part.value or b"") > MOST_TEXT:
             raise Refusal(422, "form", f"more than {MOST_FIELDS} fields, or one of more than {MOST_TEXT} bytes")
         form.fields[_text(part.field_name)] = _text(part.value)
 
