@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import io
+import json
 import os
 import signal
 import socket
@@ -32,6 +33,7 @@ from zeronine.reader import MODELS, SHIPPED, SHIPPED_PAGE, Reader
 from zeronine.serve import Limits, Service, Settings, answers, app, reading, server
 from zeronine.serve.batches import Batches, Full, Task
 from zeronine.serve.buckets import Buckets
+from zeronine.serve.models import Models
 from zeronine.serve.server import Server, _bound
 
 ROOT = Path(__file__).parent.parent
@@ -330,6 +332,14 @@ def eventually(true: Callable[[], bool], seconds: float = 5) -> None:
     while not true():
         assert time.monotonic() < ending, f"not within {seconds} seconds"
         time.sleep(0.02)
+
+
+@pytest.mark.parametrize("card", [{"measured": None}, {"measured": {"accuracy": "?"}}, {"measured": 5, "exported": 5}])
+def test_a_card_like_none_of_ours_is_listed(tmp_path, card):
+    model = copied(tmp_path / "odd")
+    (model / "card.json").write_text(json.dumps(card | {"recipe": "mine"}))
+    listed = {row["name"]: row["description"] for row in Models(folder=tmp_path).listed()}
+    assert (listed["odd"], SHIPPED in listed) == ("recipe mine", True)
 
 
 def test_health_readiness_and_counts(usual):

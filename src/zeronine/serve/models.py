@@ -7,6 +7,7 @@ a path: it is looked up among the names of the folders that are there.
 import json
 import logging
 from collections import OrderedDict
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -133,9 +134,11 @@ def _card(folder: Path) -> dict[str, Any]:
 
 
 def _description(card: dict[str, Any]) -> str:
-    """A line on what a model is."""
+    """A line on what a model is; less of one where its card does not say it as ours do."""
     measured = card.get("measured", {})
     parts = [f"recipe {card['recipe']}"] if "recipe" in card else []
-    if "accuracy" in measured:
+    with suppress(LookupError, TypeError, ValueError):
         parts.append(f"{100 * measured['accuracy']:.2f} % right on {measured.get('count', 0):,} test images")
-    return ", ".join([*parts, f"exported {card['exported'][:10]}"] if "exported" in card else parts)
+    with suppress(LookupError, TypeError):
+        parts.append(f"exported {card['exported'][:10]}")
+    return ", ".join(parts)
