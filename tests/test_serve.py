@@ -344,6 +344,10 @@ def test_a_card_like_none_of_ours_is_listed(tmp_path, card):
 
 def test_health_readiness_and_counts(usual):
     client, _ = usual
+    for path in ("/", "/docs", "/healthz", "/readyz", "/v1/models"):
+        head = client.head(path)
+        assert (head.status_code, head.content) == (200, b"")
+        assert head.headers["content-length"] == str(len(client.get(path).content))
     assert client.get("/healthz").json() == {"status": "ok"}
     assert client.get("/readyz").json() == {"status": "ready"}
     client.get("/nothing/of/the/kind")

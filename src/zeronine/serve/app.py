@@ -359,6 +359,8 @@ def _add_paths(api: FastAPI, service: Service) -> None:
         known[status] = answer if isinstance(answer, dict) else {"model": answer}
         more |= {"response_model": None, "response_class": Response, "responses": known, "status_code": status}
         api.add_api_route(path, endpoint, methods=[method], **more)
+        if method == "GET":
+            api.add_api_route(path, endpoint, methods=["HEAD"], response_model=None, include_in_schema=False)
 
     asked = [answers.MODEL_PARAMETER, answers.SEEN_PARAMETER]
     body = {"parameters": asked, "requestBody": answers.picture_body("images", several=True)}
@@ -383,7 +385,7 @@ def _add_paths(api: FastAPI, service: Service) -> None:
     add("GET", "/readyz", service.readiness, answers.State, (503,))
     add("GET", "/metrics", service.counts, text, (401,))
     for path, name in (("/", "index.html"), ("/docs", "docs.html")):
-        api.add_api_route(path, partial(_show, page(name)), include_in_schema=False)
+        api.add_api_route(path, partial(_show, page(name)), methods=["GET", "HEAD"], include_in_schema=False)
 
 
 async def _show(response: Response) -> Response:
