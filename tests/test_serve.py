@@ -779,6 +779,26 @@ def test_pages_have_a_queue_of_their_own(tmp_path, monkeypatch):
         assert set(pages) == {200, 503}
 
 
+def test_a_page_whose_client_has_gone_is_not_read(tmp_path, monkeypatch):
+    begun = []
+
+    def work(tasks: Any, pixels: int) -> None:
+        begun.append(tasks[0].source)
+        time.sleep(0.5)
+        tasks[0].answer = []
+
+    monkeypatch.setattr(app, "read_pages", work)
+    with serving(told(tmp_path)) as (client, service):
+        for name in (b"1", b"2", b"3"):
+            with socket.create_connection(("127.0.0.1", client.base_url.port)) as connection:
+                connection.sendall(HEAD.replace(b"predict", b"read") + b"Content-Length: 1\r\n\r\n" + name)
+                eventually(lambda: begun)
+                time.sleep(0.05)
+        assert client.post("/v1/read", content=b"4").status_code == 200
+        assert begun == [b"1", b"4"]
+        assert service.intake.held == 0
+
+
 def test_an_answer_that_takes_too_long_is_not_waited_for(tmp_path, monkeypatch):
     monkeypatch.setattr(app, "read_digits", slowly(0.6))
     with serving(told(tmp_path, limits={"digit_seconds": 0.1})) as (client, _):

@@ -165,7 +165,11 @@ class Service:
             else:
                 source = await incoming.body()
             task = Task(source, reader)
-            await self._done(self.pages, [task], self.limits.page_seconds)
+            leaving = asyncio.create_task(_left(request, task))
+            try:
+                await self._done(self.pages, [task], self.limits.page_seconds)
+            finally:
+                leaving.cancel()
         return as_json({"image": name, "numbers": _one(task), "model": reader.page_name})
 
     async def correct(self, request: Request) -> Response:
@@ -405,6 +409,14 @@ def _version() -> str:
     from importlib.metadata import version
 
     return version("zeronine")
+
+
+async def _left(request: Request, task: Task) -> None:
+    """Give a task up when its client goes: what has not begun by then is not done."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+    if not task.future.done():
+        task.future.set_exception(Refusal(400, "gone", "the connection ended before the answer"))
 
 
 def _client(request: Request) -> str:
