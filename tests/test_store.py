@@ -1,6 +1,7 @@
 """Corrections: kept through kills, threads, processes and versions; and which taught model is in use."""
 
 import csv
+import errno
 import io
 import json
 import multiprocessing
@@ -109,6 +110,25 @@ def test_what_is_exported_can_be_trained_on(opened: Store, tmp_path: Path) -> No
     assert dataset.train.labels.tolist() == [7]
     with pytest.raises(StoreError, match="not empty"):
         opened.export(tmp_path / "out")
+
+
+def test_an_export_that_fails_leaves_nothing(opened: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened.add(png(), truth="7")
+    opened.add(png(1), truth="12")
+    write = Path.write_bytes
+
+    def full(path: Path, content: bytes) -> int:
+        if path.parent.name == "numbers":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(path, content)
+
+    with monkeypatch.context() as disk:
+        disk.setattr(Path, "write_bytes", full)
+        with pytest.raises(StoreError, match=r"No space.*make room"):
+            opened.export(tmp_path / "out")
+    assert opened.export(tmp_path / "out") == 2
+    with pytest.raises(StoreError, match="cannot be written"):
+        opened.export(tmp_path / "out" / "corrections.csv")
 
 
 # ---- kills, threads, processes -----------------------------------------------------------------------------

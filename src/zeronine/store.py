@@ -9,6 +9,7 @@ Raises:
 
 import csv
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
@@ -173,11 +174,26 @@ class Store:
             How many.
 
         Raises:
-            StoreError: the folder has something in it, or the database does not answer.
+            StoreError: the folder has something in it or cannot be written, or the database does not answer. Nothing
+                that is half-written stays.
         """
-        if folder.exists() and any(folder.iterdir()):
-            raise StoreError(f"{folder} is not empty: choose another folder, or empty it")
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            if folder.exists() and any(folder.iterdir()):
+                raise StoreError(f"{folder} is not empty: choose another folder, or empty it")
+            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                return self._write(folder)
+            except BaseException:
+                for name in ("digits", "numbers", "none"):
+                    shutil.rmtree(folder / name, ignore_errors=True)
+                raise
+        except OSError as error:
+            raise StoreError(
+                f"{folder} cannot be written ({error.strerror}): make room there, or choose another folder"
+            ) from error
+
+    def _write(self, folder: Path) -> int:
+        """Write them all as files into an empty folder; how many."""
         named = [field.name for field in fields(Correction) if field.name != "picture"]
         count = 0
         with replaced(folder / "corrections.csv") as path, path.open("w", newline="", encoding="utf-8") as file:
