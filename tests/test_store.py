@@ -23,6 +23,7 @@ from PIL import Image
 
 from zeronine import data, store, taught
 from zeronine.errors import ModelError, StoreError
+from zeronine.files import replaced
 from zeronine.store import Store
 
 OLD = Path(__file__).parent / "fixtures"
@@ -359,6 +360,23 @@ def test_the_model_in_use_goes_forth_and_back(tmp_path: Path) -> None:
     assert taught.back(home) is None
     assert taught.back(home) is None
     assert taught.current(home) is None
+
+
+def test_of_models_promoted_at_once_none_is_forgotten(tmp_path: Path) -> None:
+    models = [_model(tmp_path / f"taught_v{number}") for number in range(32)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda model: taught.promote(model, tmp_path), models))
+    before = [taught.current(tmp_path), *(taught.back(tmp_path) for _ in models)]
+    assert set(before) == {*models, None}
+
+
+def test_a_file_may_be_written_twice_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "file.txt"
+    with replaced(path) as last, replaced(path) as first:
+        assert all(name.match(".*.part.txt") for name in (last, first)), "what a run sweeps away"
+        last.write_text("last")
+        first.write_text("first")
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["last"]
 
 
 def test_the_folder_may_be_moved(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from errno import EISDIR, ENOENT
 from hashlib import file_digest
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 
@@ -21,7 +22,8 @@ def replaced(path: Path) -> Iterator[Path]:
         raise FileNotFoundError(ENOENT, "its folder is not there: make it, or name another", str(path))
     if path.is_dir():
         raise IsADirectoryError(EISDIR, "a folder has that name: name a file", str(path))
-    temporary = path.with_name(f".{os.getpid()}.{path.stem}.part{path.suffix}")
+    # of one process, too, several threads may write the same file
+    temporary = path.with_name(f".{os.getpid()}.{token_hex(4)}.{path.stem}.part{path.suffix}")
     try:
         yield temporary
         temporary.replace(path)

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from platformdirs import user_data_path
@@ -11,6 +12,9 @@ from zeronine.files import replaced
 
 CURRENT = "current.json"
 """The file, in the folder of the taught models, that says which one is in use, and which were before it."""
+
+_CHANGING = Lock()
+"""What is written depends on what was read: one thread at a time."""
 
 
 def place(folder: Path | None = None) -> Path:
@@ -51,7 +55,8 @@ def promote(model: Path, folder: Path | None = None) -> None:
             raise ModelError(f"{model} is no model folder, it has no {name}: make one with  zeronine export")
     resolved, home = model.resolve(), place(folder).resolve()
     kept = resolved.relative_to(home) if resolved.is_relative_to(home) else resolved
-    _write([*_history(folder), str(kept)], folder)
+    with _CHANGING:
+        _write([*_history(folder), str(kept)], folder)
 
 
 def back(folder: Path | None = None) -> Path | None:
@@ -66,9 +71,9 @@ def back(folder: Path | None = None) -> Path | None:
     Raises:
         ModelError: the file that says which is in use is damaged or cannot be read, or the model before is gone.
     """
-    used = _history(folder)
-    if used:
-        _write(used[:-1], folder)
+    with _CHANGING:
+        if used := _history(folder):
+            _write(used[:-1], folder)
     return current(folder)
 
 
