@@ -7,6 +7,7 @@ import logging
 import socket
 from collections.abc import Callable
 from http import HTTPStatus
+from typing import Any
 
 import uvicorn
 
@@ -114,13 +115,14 @@ def guarded(limits: Limits) -> "type[asyncio.Protocol] | str":
         The protocol; the name of uvicorn's own where httptools is not installed, which has a limit on headers.
     """
     try:
-        from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+        from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
     except ImportError:
         return "auto"
 
     class Guarded(HttpToolsProtocol):
         _limit: asyncio.TimerHandle | None = None  # ends the connection
         _untaken: asyncio.TimerHandle | None = None  # likewise, where the other side takes nothing of its answers
+        _answered: RequestResponseCycle | None = None  # the request that is answered now, or was last
         _in_headers = True
         _begun = False  # whether these headers began in the last piece, in which another request may lie before them
         _header_bytes = 0
@@ -137,7 +139,14 @@ def guarded(limits: Limits) -> "type[asyncio.Protocol] | str":
         def connection_lost(self, exc: Exception | None) -> None:
             self._end_after(None)
             self.resume_writing()
+            if self._answered is not None:  # uvicorn tells only the one that came last, and this one would go on
+                self._answered.disconnected = True
+                self._answered.message_event.set()
             super().connection_lost(exc)
+
+        def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+            self._answered = cycle
+            super()._start_asgi_task(cycle, app)
 
         def pause_writing(self) -> None:
             super().pause_writing()
