@@ -681,7 +681,7 @@ def test_a_body_that_comes_after_another_answer_is_waited_for(tmp_path, monkeypa
     monkeypatch.setattr(server, "LINGER_SECONDS", 0.1)
     request = HEAD + b"Content-Length: %d\r\n\r\n" % len(NINE) + NINE
     with serving(told(tmp_path)) as (client, _):
-        heard = talk(client, request + request[:-100], request[-100:], pause=1, wait=2)
+        heard = talk(client, request + request[:-100], request[-100:], pause=0.5, wait=1)
     assert heard.count(b'"digit":9') == 2
 
 

@@ -100,7 +100,6 @@ LINGER_SECONDS = 1.0
 """That the rest of a body is taken, and thrown away, after its request was refused: where a connection ends while the
 other side sends, the other side's system throws the answer away."""
 
-
 PIECE = 4096
 """Bytes that are taken in together: headers are counted but for the piece that they begin in."""
 
@@ -158,7 +157,8 @@ def guarded(limits: Limits) -> "type[asyncio.Protocol] | str":
                 self._untaken.cancel()
 
         def timeout_keep_alive_handler(self) -> None:
-            self._end()
+            if not self.transport.is_closing():
+                self._end()
 
         def shutdown(self) -> None:
             super().shutdown()
