@@ -2,9 +2,12 @@
 
 import csv
 import json
+import re
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any
 
@@ -17,20 +20,43 @@ if TYPE_CHECKING:
     from zeronine.form import Entry
     from zeronine.numbers import Number
 
-PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".avif", ".pgm", ".ppm")
-"""What is read in a folder; a file that is named is always tried."""
+OURS = re.compile("image,(number,text,confidence,|(.*,)?confidence,review$)")
+"""How the first line of our tables begins, of numbers or of a form's fields: no other file is written over."""
 
 form_app = typer.Typer(help="Templates of forms, for zeronine read --form.", no_args_is_help=True)
 
 
 def pictures(names: Iterable[str]) -> Iterator[str]:
-    """The names, a folder replaced by the pictures in it and below, hidden ones left out."""
+    """The names, a folder replaced by the pictures in it and below, hidden ones left out.
+
+    Raises:
+        ImageError: one of them can be no picture's, or standard input is named twice.
+    """
+    names = list(names)
+    if names.count("-") > 1:
+        raise ImageError("unreadable", "- is named twice, and standard input can be read once: leave one out")
     for name in names:
-        inside: list[Path] = []
-        if name not in ("", "-") and Path(name).is_dir():
-            inside = [path for path in sorted(Path(name).rglob("*")) if path.suffix.lower() in PICTURES]
-        shown = [str(path) for path in inside if not path.name.startswith(".")]
-        yield from shown or [name]
+        if not name:
+            raise ImageError("unreadable", "one of the names is empty: name a picture, a folder of them, or -")
+        if "://" in name:
+            raise ImageError("unreadable", f"{name} is an address: download the picture first, and name its file")
+        yield from (_inside(Path(name)) if name != "-" and Path(name).is_dir() else []) or [name]
+
+
+def _inside(folder: Path) -> list[str]:
+    """The pictures in a folder and below; tells of the files that are none by their names."""
+    from zeronine.pictures import PICTURES, is_clutter
+
+    paths = [path for path in sorted(folder.rglob("*")) if not is_clutter(path.relative_to(folder).parts)]
+    files = [(path, path.suffix.lower()) for path in paths if not path.is_dir()]
+    shown = [str(path) for path, ending in files if ending in PICTURES]
+    others = Counter(ending or "without an ending" for _, ending in files if ending not in PICTURES)
+    if others:
+        told = ", ".join(f"{count} {ending}" for ending, count in others.most_common())
+        typer.echo(f"{folder}: left out {told}: save what is a picture as PNG or JPEG", err=True)
+    if not shown:
+        typer.echo(f"{folder}: no picture is in it; read are {' '.join(sorted(PICTURES))}", err=True)
+    return shown
 
 
 def read(
@@ -58,9 +84,15 @@ def read(
     page: Annotated[str | None, typer.Option("--page", help="Model folder that finds digits on a page.")] = None,
 ) -> None:
     """Read every handwritten number on each page. Exit status 1 when something was refused; the rest is still read."""
+    if as_json and as_csv:
+        raise RuleError("--json and --csv say the same in two ways: leave one of them out")
     names, table = _split(images, as_csv)
-    if form is not None and (pattern or lexicon or check):
+    if form is not None and (pattern, lexicon, check) != (None, None, None):
         raise RuleError("--form has the rules of its fields in the template: leave --pattern, --lexicon, --check out")
+    if pattern == "":
+        raise RuleError(r"--pattern is empty, which no number matches: leave it out, or give one such as '\d{5}'")
+    if overlay is not None and overlay.is_dir():
+        _refuse_sources(overlay, names)
     from zeronine.reader import Reader
 
     reader = Reader(model, page=page)
@@ -80,10 +112,26 @@ def _split(images: Sequence[str], as_csv: bool) -> tuple[list[str], str]:
     tables = [name for name in images if as_csv and name.lower().endswith(".csv")]
     if len(tables) > 1:
         raise RuleError(f"--csv writes one file, {len(tables)} are named: {', '.join(tables)}")
+    if tables and Path(tables[0]).is_file():
+        with Path(tables[0]).open(encoding="utf-8-sig", errors="replace") as file:
+            line = file.readline()
+        if line and not OURS.match(line.rstrip()):
+            raise RuleError(
+                f"--csv would write over {tables[0]}, which is no table of ours: leave it out, or name another file"
+            )
     names = list(pictures(name for name in images if name not in tables))
     if not names:
         raise RuleError("no picture is named: give one or more, or a folder")
     return names, tables[0] if tables else "-"
+
+
+def _refuse_sources(overlay: Path, names: Sequence[str]) -> None:
+    """Refuse a folder in which a drawn picture could take the place of one that is read."""
+    for folder in {Path(name).parent for name in names if name != "-"}:
+        if folder.is_dir() and folder.samefile(overlay):
+            raise RuleError(
+                f"--overlay {overlay} holds pictures that are read, and it could write over them: name another"
+            )
 
 
 def _rule(pattern: str | None, lexicon: Path | None, check: str | None) -> Any:
@@ -112,6 +160,7 @@ def _read_pages(
             except ImageError as error:
                 clean = False
                 _say(name, str(error), error.reason, as_json, "numbers")
+                write([[name, "", "", "", "yes", error.reason, *[""] * 5]])
                 continue
             clean &= not any(number.rejected for number in numbers)
             if as_json:
@@ -150,11 +199,14 @@ def _read_forms(
     names: Sequence[str], form: Path, reader: Any, as_json: bool, table: str | None, overlay: Path | None
 ) -> bool:
     """Read scans of a form and print their fields; whether nothing was refused."""
-    from zeronine.form import FormReader, Template
+    from zeronine.form import FormReader, Template, located
 
     template = Template.load(form)
-    forms, clean = FormReader(template, reader), True
     fields = [field.name for field in template.fields]
+    taken = {"image", "confidence", "review"}.intersection(fields)
+    if taken and table is not None:
+        raise RuleError(f"{form} has a field named {min(taken)}, as a column of every table is: name it otherwise")
+    forms, clean = FormReader(template, reader), True
     with _rows(table, ("image", *fields, "confidence", "review")) as write:
         for name in names:
             source = sys.stdin.buffer.read() if name == "-" else name
@@ -166,14 +218,12 @@ def _read_forms(
                 if table is not None:
                     write([[name, *[""] * len(fields), "", error.reason]])
                 continue
-            entries = forms.fields(page)
+            pairs = zip(forms.fields(page), template.fields, strict=True)
+            entries = [replace(entry, number=located(entry, field)) for entry, field in pairs]
             clean &= not any(entry.doubtful for entry in entries)
             _print_form(name, entries, as_json, table is not None, write)
             if overlay is not None:
-                from zeronine.form import located
-
-                numbers = [located(entry, field) for entry, field in zip(entries, template.fields, strict=True)]
-                _draw(page, [number for number in numbers if number], overlay, name)
+                _draw(page, [entry.number for entry in entries if entry.number], overlay, name)
     return clean
 
 
@@ -225,7 +275,10 @@ def _rows(table: str | None, columns: Sequence[str]) -> Iterator[Any]:
     elif table == "-":
         yield _headed(sys.stdout, columns)
     else:
-        with replaced(Path(table)) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        with (
+            replaced(Path(table)) as temporary,
+            temporary.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,  # names of files
+        ):
             yield _headed(file, columns)
         typer.echo(f"{table} written", err=True)
 

@@ -36,7 +36,7 @@ def overlay(source: Source, numbers: Sequence[Number]) -> Image.Image:
     picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
     factor = LONGEST / max(picture.size)
     factor = factor if factor < 1 else max(1, min(8, 500 // max(picture.size)))
-    picture = picture.resize((round(picture.width * factor), round(picture.height * factor)))
+    picture = picture.resize((max(1, round(picture.width * factor)), max(1, round(picture.height * factor))))
     top = 30
     canvas = Image.new("RGB", (picture.width, picture.height + top), "white")
     canvas.paste(picture, (0, top))

@@ -18,8 +18,10 @@ from zeronine.errors import ImageError
 from zeronine.formats import DIGITS, Contents, Images, Labelled, fault, parsing
 from zeronine.image import digit_image, load_pixels
 
-PICTURES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
-"""Endings of the picture files that are read."""
+PICTURES = frozenset(
+    {".avif", ".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+)
+"""Endings of the picture files that are read in folders and archives; a file that is named is always tried."""
 
 CLUTTER = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx"})
 """What systems leave behind in folders and archives, in lower case, besides hidden files."""
@@ -74,11 +76,12 @@ class _Entry(NamedTuple):
 def _entries_of_folder(top: Path) -> Iterator[_Entry]:
     for path in sorted(top.rglob("*")):
         parts = path.relative_to(top).parts
-        if not _is_clutter(parts):
+        if not is_clutter(parts):
             yield _Entry(str(path), parts, path.is_dir(), partial(Path, path))
 
 
-def _is_clutter(parts: Sequence[str]) -> bool:
+def is_clutter(parts: Sequence[str]) -> bool:
+    """Whether a path below a folder, by its parts, is hidden, or what systems leave behind there."""
     return any(part.startswith(".") or part.lower() in CLUTTER for part in parts)
 
 
@@ -100,7 +103,7 @@ def _entries_of_zip(path: Path, archive: zipfile.ZipFile) -> Iterator[_Entry]:
         place, parts = f"{path}/{member.filename}", PurePosixPath(member.filename).parts
         if member.file_size > LARGEST_PICTURE:
             raise fault(place, f"unpacks to {member.file_size >> 20} MiB, more than {LARGEST_PICTURE >> 20}")
-        if parts and not _is_clutter(parts):
+        if parts and not is_clutter(parts):
             yield _Entry(place, parts, member.is_dir(), partial(_unpack, archive, member, place))
 
 
