@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,9 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from zeronine.cli import app, main
+from zeronine.cli import _evaluation, _predictions, _print, app, main
+from zeronine.evaluate import evaluate
+from zeronine.reader import Prediction
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
@@ -104,6 +107,33 @@ def test_names_are_shown_as_they_are(tmp_path: Path) -> None:
     assert "[red]a[b] ü 数 .png" in run("predict", str(name))[1]
 
 
+def test_classes_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    names = ("[/b]", "[red]", "c")
+    _print(_evaluation(evaluate([[0, 1, 0], [0, 0, 1]], [1, 1], names)))
+    said = Prediction("[/b]", 0.5, np.array([0.5, 0.3, 0.2], np.float32), False, "", "", names)
+    _print(_predictions(["a.png"], [said], 2))
+    text = capsys.readouterr().out
+    assert "nan" not in text
+    assert [line.split() for line in text.splitlines() if "[" in line] == [
+        ["[/b]", "0", "–", "–"],
+        ["[red]", "2", "100.00", "%", "50.00", "%"],
+        ["a.png", "[/b]", "50.0", "%", "[red]", "30.0", "%"],
+    ]
+
+
+def test_a_picture_that_is_too_large_is_told_of_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.new("1", (10_000, 9_000)).save(tmp_path / "large.png")
+    monkeypatch.setattr(sys, "argv", ["zeronine", "read", str(tmp_path / "large.png")])
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        with pytest.raises(SystemExit):
+            main()
+    assert told == []
+    assert capsys.readouterr().err == f"{tmp_path / 'large.png'}: more than 80 megapixels: shrink the picture first\n"
+
+
 def test_predict_standard_input() -> None:
     status, text = run("predict", "--json", "-", stdin=(EXAMPLES / "screen-5.png").read_bytes())
     assert status == 0
@@ -167,6 +197,17 @@ def test_train_evaluate_export_predict(tmp_path: Path) -> None:
     assert run("predict", "--model", model, str(EXAMPLES / "screen-5.png"))[0] == 0
     assert run("predict", "--model", folder, str(EXAMPLES / "screen-5.png"))[0] == 0
     assert run("report", folder)[0] == 0
+
+
+def test_a_training_says_that_it_is_measured_on_what_it_learned_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zeronine.report.draw", lambda folder: [folder / "plots" / "sample.png"])
+    images = np.random.default_rng(0).integers(0, 256, (40, 28, 28), np.uint8)
+    np.savez(tmp_path / "own.npz", x=images, y=np.arange(40) % 10)
+    data = ("--data", str(tmp_path / "own.npz"), "--epochs", "1", "--out", str(tmp_path / "run"))
+    _, text = run("train", "sprint", *data, "--batch-size", "20")
+    assert "these are the images it learned from: the data have no test part\n" in text
 
 
 def test_data_list_and_show(tmp_path: Path) -> None:

@@ -125,6 +125,24 @@ def test_runs_and_their_files_are_measured_alike(runs: dict[str, Run], file: str
     assert evaluate_model(run.folder)[0].accuracy == run.accuracy
 
 
+def test_a_run_is_measured_on_the_part_that_is_asked_for(
+    runs: dict[str, Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("standard", "dense-25-15"):
+        result, _, part = evaluate_model(runs[name].folder, split="train")
+        assert (result.count, part) == (1437, "train")
+    monkeypatch.chdir(tmp_path)
+    digits = data.load("optdigits", digits=True).test
+    np.savez("mine.npz", x=digits.images, y=digits.labels)
+    run = train("dense-25-15", data="mine.npz", out=tmp_path / "run", settings={"epochs": 1, "holdout": 60})
+    assert [evaluate_model(run.folder, split=part)[0].count for part in ("test", "train")] == [60, 360]
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir("other")
+    with pytest.raises(DataError, match=r"trained on mine.npz in another folder, .*: give its path with --data"):
+        evaluate_model(run.folder)
+    assert evaluate_model(run.folder, "../mine.npz")[0].count == 360
+
+
 def test_logits_are_measured_as_probabilities(runs: dict[str, Run]) -> None:
     run = runs["dense-25-15"]
     result, *_ = evaluate_model(run.folder / "model.keras", "optdigits", digits=True)

@@ -4,8 +4,10 @@ Libraries are imported inside the commands, so that ``zeronine predict`` starts 
 """
 
 import json
+import math
 import os
 import sys
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
@@ -83,6 +85,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a file name must not end the run
+    warnings.filterwarnings("ignore", "Image size .* could be decompression bomb")  # Pillow's; too large is said by us
     try:
         app()
     except ZeronineError as error:
@@ -248,8 +251,9 @@ def _show_run(run: "Run") -> None:
         f"{part} accuracy {100 * run.accuracy:.2f} % of {len(labels):,} {unit}, "
         f"{run.config['seconds']:.1f} s of training"
     )
-    if part == "train" and "holdout" in run.config["settings"]:
-        typer.echo("these are the images it learned from: the data have no test part; --set holdout=N keeps some out")
+    if part == "train":
+        kept_out = "; --set holdout=N keeps some out" if "holdout" in run.config["settings"] else ""
+        typer.echo(f"these are the images it learned from: the data have no test part{kept_out}")
     plots = report.draw(run.folder)
     typer.echo(f"run folder {run.folder}, plots {', '.join(path.name for path in plots)} in {plots[0].parent}")
 
@@ -651,23 +655,28 @@ def _predictions(names: Iterable[str], predictions: list["Prediction"], top: int
     refused = any(prediction.rejected for prediction in predictions)
     table = _table("image", "digit", "confidence", *(["next"] if top > 1 else []), *(["refused"] if refused else []))
     for name, prediction in zip(names, predictions, strict=True):
-        others = ", ".join(f"{label} {100 * chance:.1f} %" for label, chance in prediction.top(top)[1:])
-        answer = ["–", "", ""] if prediction.rejected else [str(prediction.digit), _percent(prediction), others]
+        others = ", ".join(f"{label} {_percent(chance, 1)}" for label, chance in prediction.top(top)[1:])
+        answer = ["–", "", ""]
+        if not prediction.rejected:
+            answer = [escape(str(prediction.digit)), _percent(prediction.confidence, 1), escape(others)]
         reason = f"{prediction.reason}: {prediction.detail}" if prediction.rejected else ""
         table.add_row(escape(name), *answer[: 3 if top > 1 else 2], *([escape(reason)] if refused else []))
     return table
 
 
-def _percent(prediction: "Prediction") -> str:
-    return f"{100 * prediction.confidence:.1f} %"
+def _percent(share: float, places: int) -> str:
+    """A share, 0..1, in percent; a dash where it is of nothing."""
+    return "–" if math.isnan(share) else f"{100 * share:.{places}f} %"
 
 
 def _evaluation(result: "Evaluation") -> "Table":
     """Precision and recall of each class."""
+    from rich.markup import escape
+
     table = _table("class", "images", "precision", "recall")
     for row in zip(result.classes, result.support, result.precision, result.recall, strict=True):
         name, support, precision, recall = row
-        table.add_row(name, f"{support:,}", f"{100 * precision:.2f} %", f"{100 * recall:.2f} %")
+        table.add_row(escape(name), f"{support:,}", _percent(precision, 2), _percent(recall, 2))
     return table
 
 

@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from zeronine import data as datasets
-from zeronine.errors import ModelError, RecipeError
+from zeronine.errors import DataError, ModelError, RecipeError
 from zeronine.evaluate import Evaluation, evaluate
 from zeronine.files import identity
 from zeronine.formats import DIGITS
@@ -183,8 +183,9 @@ def evaluate_model(
     Args:
         model: see ``open_reader``.
         data: a named set, or a path; a user's own pictures go through ``digit_image`` for a network of digits. A run's
-            own test images where it is None, or ``mnist`` for what is no run.
-        split: which part; the training part stands in where there is no test part.
+            own where it is None, or ``mnist`` for what is no run.
+        split: which part; the training part stands in where there is no test part. Of a run's own data ``test`` is what
+            its predictions are of, ``train`` all of the training part.
         target: of a CSV file, the column that holds the label.
         digits: make a digit image of every picture, also of a named set's.
         order: see ``open_reader``.
@@ -197,17 +198,19 @@ def evaluate_model(
         DataError: no such data, or their images do not fit the model.
     """
     reader = open_reader(model, order=order)
-    if data is None and (Path(model) / "config.json").exists():
-        run = Run(Path(model))
-        images, classes, name, part = (
-            predicted_split(run),
-            tuple(run.config["classes"]),
-            run.config["data"]["name"],
-            run.config["predictions_of"],
-        )
+    name = data or "mnist"
+    digits = digits or (reader.digits and name not in datasets.SETS)
+    run = Run(Path(model)) if data is None and (Path(model) / "config.json").exists() else None
+    if run is not None:
+        name, target, digits = (run.config["data"][key] for key in ("name", "target", "digits"))
+        if name not in datasets.SETS and not Path(name).expanduser().exists():
+            raise DataError(
+                f"{model} was trained on {name} in another folder, it is not here: give its path with --data"
+            )
+    if run is not None and split == "test":
+        images, classes, part = predicted_split(run), tuple(run.config["classes"]), run.config["predictions_of"]
     else:
-        name = data or "mnist"
-        dataset = _loaded(name, split, target, digits or (reader.digits and name not in datasets.SETS))
+        dataset = _loaded(name, split, target, digits)
         part = split if len(getattr(dataset, split)) else ("train" if split == "test" else "test")
         images, classes = getattr(dataset, part), dataset.classes
     known = tuple(reader.card.get("classes", classes))
