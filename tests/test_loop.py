@@ -285,6 +285,38 @@ def test_a_finished_run_is_not_trained_again(digits: data.Dataset, tmp_path: Pat
     assert (run.folder / "model.pt").stat().st_mtime_ns == before
 
 
+def test_a_training_that_fails_before_it_learns_blocks_no_other(digits: data.Dataset, tmp_path: Path) -> None:
+    def fail(done: int, total: int, figures: object) -> None:
+        raise Killed
+
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / ".keep").touch()
+    for name in ("run", "own"):
+        with pytest.raises(Killed):
+            train_recipe("standard", digits, out=tmp_path / name, settings=QUICK, progress=fail)
+    with pytest.raises(Killed):
+        train_recipe("record", digits, out=tmp_path / "both", settings=QUICK | {"members": 2}, progress=fail)
+    assert [path.name for path in tmp_path.rglob("*")] == ["own", ".keep"]
+
+
+def test_a_seed_that_is_out_of_range_is_refused(digits: data.Dataset, tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="seed is 99999999999999999999: it must be 0 to 9223372036854775807"):
+        train_recipe("standard", digits, out=tmp_path / "run", settings=QUICK, seed=99999999999999999999)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_leaves_the_files_of_a_process_that_still_runs(tmp_path: Path) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    parent, dead = os.getppid(), gone.pid
+    left = [f".{parent}.state.part.pt", f".{parent}-0a1b.best-3.weights.part.h5", f".state.{parent}.0a1b.part.pt"]
+    swept = [f".{dead}.state.part.pt", f".{dead}-{parent}f.state.part.pt", f".{os.getpid()}.state.part.pt"]
+    for name in (*left, *swept):
+        (tmp_path / name).touch()
+    Run(tmp_path).begin({})
+    assert sorted(path.name for path in tmp_path.glob(".*")) == sorted(left)
+
+
 def test_another_run_is_not_overwritten(digits: data.Dataset, tmp_path: Path) -> None:
     train_recipe("standard", digits, out=tmp_path / "run", settings=QUICK)
     with pytest.raises(RecipeError, match="seed"):

@@ -133,9 +133,12 @@ def test_the_published_form_is_linear_and_the_meant_one_is_not() -> None:
     assert [what for what, _, _ in meant][-3:] == ["dense 128, relu", "dropout 0.5", "dense 10, linear"]
 
 
-def test_images_too_small_for_a_network() -> None:
+def test_images_too_small_for_a_network(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"conv-32-64 does not fit images of shape \(8, 8\)"):
         layers("conv-32-64", (8, 8), 10)
+    with pytest.raises(RecipeError, match="--digits makes"):
+        train_tutorial("conv-32-64", digits(), out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()  # or it would be another run's when that is done
 
 
 # Settings

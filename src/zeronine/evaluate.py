@@ -243,7 +243,7 @@ def _check_probabilities(chances: NDArray[Any]) -> None:
     if broken.size:
         raise DataError(
             f"the probabilities of {broken.size} image(s), the first is image {broken[0]}, are NaN: "
-            "the training diverged; train again with a lower learning rate"
+            "the training diverged; train again with a lower learning rate, into another folder (--out)"
         )
     sums = chances.sum(axis=1, dtype=np.float64)
     wrong = np.flatnonzero((chances < 0).any(axis=1) | ~(sums <= 1 + SUM_TOLERANCE))

@@ -521,7 +521,8 @@ def write(text: str, path: Path) -> Path:
         path: the file.
 
     Raises:
-        MissingExtra: PyTorch is not installed.
+        FileNotFoundError: its folder is not there.
+        IsADirectoryError: a folder has that name.
     """
     from zeronine.files import replaced
 

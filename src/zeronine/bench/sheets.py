@@ -82,9 +82,6 @@ def draw_wrong(reader: Reader, readings: Mapping[str, Reading], folder: str | Pa
 
     Returns:
         The files.
-
-    Raises:
-        MissingExtra: PyTorch is not installed.
     """
     from zeronine.files import replaced
 

@@ -130,8 +130,6 @@ def train_tutorial(
     """
     tutorial = _named(name)
     chosen = override(tutorial.settings, settings or {})
-    if seed < 0:
-        raise RecipeError(f"seed is {seed}: it must be 0 or more")
     use_engine(engine)
     if tensorboard and importlib.util.find_spec("tensorboard") is None:
         raise MissingExtra("tensorboard", "TensorBoard")
@@ -159,7 +157,8 @@ def train_tutorial(
         }
     )
     if not run.finished:
-        _train(run, tutorial, chosen, splits, len(dataset.classes), seed, progress or _silent, tensorboard)
+        with run.learning():
+            _train(run, tutorial, chosen, splits, len(dataset.classes), seed, progress or _silent, tensorboard)
     shutil.rmtree(run.folder / CHECKPOINT, ignore_errors=True)
     return run
 

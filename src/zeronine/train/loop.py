@@ -162,31 +162,32 @@ def train_recipe(
             run.begin(_config(name, dataset, chosen, seed, world, splits, target, digits))
         if world > 1:
             distributed.barrier()
-    members = [
-        train_recipe(
-            recipe.member,
-            dataset,
-            out=out / "members" / str(number),
-            seed=seed + number,
-            settings=asdict(replace(chosen, members=1)),
-            progress=_part(progress, number, chosen.members),
-            target=target,
-            digits=digits,
-        )
-        for number in range(chosen.members if recipe.member else 0)
-    ]
-    with processes() as (rank, world):
-        if not run.finished:
-            test = splits["test"] if len(splits["test"]) else splits["train"]
-            network, seconds = (
-                _joined(members)
-                if members
-                else _learned(name, splits, chosen, seed, run, progress, len(dataset.classes), rank, world)
+    with run.learning():
+        members = [
+            train_recipe(
+                recipe.member,
+                dataset,
+                out=out / "members" / str(number),
+                seed=seed + number,
+                settings=asdict(replace(chosen, members=1)),
+                progress=_part(progress, number, chosen.members),
+                target=target,
+                digits=digits,
             )
-            if rank == 0:
-                _finish(run, network, test, seconds)
-        if world > 1:
-            distributed.barrier()
+            for number in range(chosen.members if recipe.member else 0)
+        ]
+        with processes() as (rank, world):
+            if not run.finished:
+                test = splits["test"] if len(splits["test"]) else splits["train"]
+                network, seconds = (
+                    _joined(members)
+                    if members
+                    else _learned(name, splits, chosen, seed, run, progress, len(dataset.classes), rank, world)
+                )
+                if rank == 0:
+                    _finish(run, network, test, seconds)
+            if world > 1:
+                distributed.barrier()
     return run
 
 

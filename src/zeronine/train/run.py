@@ -8,7 +8,9 @@ import csv
 import json
 import os
 import platform
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -27,6 +29,8 @@ Progress = Callable[[int, int, Mapping[str, float]], None]
 SAME_RUN = ("recipe", "kind", "engine", "seed", "settings", "data", "classes")
 """What must agree for a folder to be gone on with."""
 
+LARGEST_SEED = 2**63 - 1
+"""PyTorch takes twice as much; the members of an ensemble count on from the seed."""
 
 COMPOSED = ("page", "line")
 """Names of the recipes whose networks learn from composed pages, and kinds of their runs."""
@@ -94,8 +98,10 @@ class Run:
         """Write the config, or check that the one already there is the same run.
 
         Raises:
-            RecipeError: the folder holds another run, or other files.
+            RecipeError: the folder holds another run, or other files; or the seed is out of its range.
         """
+        if not 0 <= config.get("seed", 0) <= LARGEST_SEED:
+            raise RecipeError(f"seed is {config['seed']}: it must be 0 to {LARGEST_SEED}")
         if not (self.folder / "config.json").exists():
             if self.folder.is_dir() and any(not path.name.startswith(".") for path in self.folder.iterdir()):
                 raise RecipeError(f"{self.folder} is not empty and holds no run: choose another folder with --out")
@@ -115,10 +121,26 @@ class Run:
                     "choose another folder with --out, or remove that one"
                 )
 
+    @contextmanager
+    def learning(self) -> Iterator[None]:
+        """What follows ``begin``: if it fails before anything was learned, the folder is free for another run again."""
+        try:
+            yield
+        except BaseException:
+            if [path.name for path in self.folder.rglob("[!.]*") if path.is_file()] == ["config.json"]:
+                (self.folder / "config.json").unlink(missing_ok=True)
+                for name in ("checkpoint", "members", ""):
+                    with suppress(OSError):  # it is not there, or holds hidden files
+                        (self.folder / name).rmdir()
+            raise
+
     def _sweep(self) -> None:
-        """Remove the half-written files that a kill left behind."""
-        for path in self.folder.rglob(".*.part.*"):
-            path.unlink(missing_ok=True)
+        """Remove the half-written files that a kill left behind; those of a process that still runs are its own."""
+        for path in self.folder.rglob(".*.part*"):
+            number = re.search(r"\.(\d+)(?!\w)", path.name)
+            if not number or not _runs(int(number[1])):
+                with suppress(OSError):  # on Windows a file that is open stays
+                    path.unlink()
 
     def write_config(self, config: Mapping[str, Any]) -> None:
         """Write ``config.json``."""
@@ -138,6 +160,19 @@ class Run:
         self.write_config(self.config | {"seconds": round(seconds, 3)})
         with replaced(self.folder / "predictions.npz") as path, path.open("wb") as file:
             np.savez_compressed(file, probabilities=probabilities.astype(np.float32), labels=labels)
+
+
+def _runs(process: int) -> bool:
+    """Whether another process of that number runs; on Windows, where the signal would be Ctrl+C, none is asked."""
+    if process == os.getpid() or os.name == "nt":
+        return False
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # it is somebody else's
+        pass
+    return True
 
 
 def _difference(name: str, present: Any, wanted: Any) -> str:
