@@ -7,6 +7,7 @@ before, for it knows digits of 15 to 68 pixels. What it says of each place becom
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import combinations, pairwise
 from typing import Any
 
@@ -65,7 +66,7 @@ class Spot:
     probabilities: NDArray[np.float32]
     goes_on: float = 1.0
 
-    @property
+    @cached_property
     def presence(self) -> float:
         """Probability, 0..1, that a digit is there."""
         return float(self.probabilities.sum())
@@ -313,7 +314,7 @@ def lines(found: Sequence[Spot], page: Grey) -> list[Line]:
     faint = [spot for spot in found if spot.presence < STRONG]
     result = []
     for number in _in_order(numbers, turned):
-        joined = _without_marks([*number, *(spot for spot in faint if _joins(spot, number, turned))])
+        joined = _without_marks([*number, *_joining(faint, number, turned)])
         result.append(Line(tuple(sorted(joined, key=lambda spot: turned[id(spot)][0])), float(np.rad2deg(angle))))
     return result
 
@@ -503,15 +504,17 @@ def _in_order(numbers: Iterable[list[Spot]], places: Places) -> list[list[Spot]]
     return [number for *_, row in rows for number in sorted(row, key=lambda spots: places[id(spots[0])][0])]
 
 
-def _joins(spot: Spot, number: Sequence[Spot], places: Places) -> bool:
-    """Whether a faint spot is one of a number's digits, if it is any."""
-    x, y = places[id(spot)]
+def _joining(faint: Sequence[Spot], number: Sequence[Spot], places: Places) -> Iterator[Spot]:
+    """Faint spots that are a number's digits, if they are any."""
     height = float(np.median([one.height for one in number]))
-    if not 0.45 * height < spot.height < 1.8 * height:
-        return False
-    nearest = min(number, key=lambda one: abs(places[id(one)][0] - x))
-    gap = abs(places[id(nearest)][0] - x) - (nearest.width + spot.width) / 2
-    return gap < JOINED * height and abs(places[id(nearest)][1] - y) < 0.45 * height
+    for spot in faint:
+        if not 0.45 * height < spot.height < 1.8 * height:
+            continue
+        x, y = places[id(spot)]
+        nearest = min(number, key=lambda one: abs(places[id(one)][0] - x))
+        gap = abs(places[id(nearest)][0] - x) - (nearest.width + spot.width) / 2
+        if gap < JOINED * height and abs(places[id(nearest)][1] - y) < 0.45 * height:
+            yield spot
 
 
 ROW = 48

@@ -8,8 +8,8 @@ Three kinds, each a pool that is made once for a training, from its seed, and be
 - ``crowded``: digits, MNIST's and ``written``, as they are cut out of a form: parts of neighbours, ruled lines, a full
   stop beside them, upright or aslant.
 - ``refused``: what is no digit: letters in forms of our own (``letters``), letters and signs in handwriting fonts
-  (``glyphs``) and Hershey's, signs of several strokes, scribbles, shapes, textures, two digits, digits cut up. Capitals
-  and small letters that are written like a digit (O, I, l, Z, S and kin) are left out.
+  (``glyphs``) and Hershey's, scribbles, shapes, textures, two digits, digits cut up. Capitals and small letters that
+  are written like a digit (O, I, l, Z, S and kin) are left out.
 
 Everything passes through ``digit_image``, like any picture that a user brings.
 """
@@ -98,8 +98,7 @@ def refused(images: Grey, labels: NDArray[np.int64], count: int, seed: int) -> G
         Digit images (count, 28, 28) as bytes.
     """
     makers = (
-        *(_pen_letter, _pen_letter, _pen_letter, _pen_letter, _sign, _sign),
-        *(_letter, _hand_letter, _hand_letter, _hand_letter),
+        *(_pen_letter, _pen_letter, _pen_letter, _pen_letter, _letter, _hand_letter, _hand_letter, _hand_letter),
         *(_scribble, _shape, _shape, _texture, lambda random: _spoiled(images, labels, random)),
     )
 
@@ -304,17 +303,6 @@ def _rule(page: Grey, left: float, right: float, random: Random) -> None:
 def _pen_letter(random: Random) -> Grey:
     """A letter as one hand writes it, with a pen."""
     return _drawn(hand_of_form(_letter_form(random), random), random)
-
-
-def _sign(random: Random) -> Grey:
-    """What no writing that we read has: three to six strokes of letters anywhere, over and beside one another."""
-    lines: list[Points] = []
-    for _ in range(random.integers(3, 7)):
-        stroke = hand_of_form(_letter_form(random)[:1], random)[0]
-        lines.append(stroke * random.uniform(0.3, 0.9, 2) + random.uniform(0, 0.6, 2))
-    everything = np.concatenate(lines)
-    low, size = everything.min(axis=0), np.ptp(everything, axis=0).max()
-    return _drawn([(line - low) / size for line in lines], random)
 
 
 def _letter_form(random: Random) -> Form:
