@@ -86,6 +86,9 @@ def test_refining_on_real_pictures(run: Path, digits: Dataset, tmp_path: Path) -
         train_composed(PAGE, digits, out=tmp_path / "none", given={"real": str(tmp_path), "start": ""})
     with pytest.raises(DataError, match=r"labels\.csv is missing"):
         real_pages(tmp_path / "refined")
+    with pytest.raises(DataError, match=r"labels\.csv is missing"):
+        train_composed(PAGE, digits, out=tmp_path / "none", given=given | {"real": str(tmp_path / "refined")})
+    assert not (tmp_path / "none").exists(), "another run may take its place"
 
 
 @pytest.mark.parametrize("task", [PAGE, LINE], ids=["page", "line"])

@@ -223,10 +223,13 @@ def train_composed(
     run.begin(_config(task, dataset, chosen, seed))
     if run.finished:
         return run
-    torch.manual_seed(seed)
-    first = begun(task, chosen, training, seed) if chosen.start else task.network(chosen)
-    real = real_pages(Path(chosen.real))[:: chosen.every] if chosen.real else []
-    network, seconds = _fit(task, first.train(), _with(training, real), validation, real, chosen, seed, run, progress)
+    with run.learning():
+        torch.manual_seed(seed)
+        first = begun(task, chosen, training, seed) if chosen.start else task.network(chosen)
+        real = real_pages(Path(chosen.real))[:: chosen.every] if chosen.real else []
+        network, seconds = _fit(
+            task, first.train(), _with(training, real), validation, real, chosen, seed, run, progress
+        )
     with replaced(run.folder / "model.pt") as path:
         torch.save(network.state_dict(), path)
     chances, labels, _ = task.answers(network, dataset.test if len(dataset.test) else validation, 0)
