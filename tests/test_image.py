@@ -13,7 +13,17 @@ from PIL import Image
 
 from zeronine import data
 from zeronine.errors import ImageError
-from zeronine.image import MOST_PIXELS, digit_image, digit_views, load_pixels, plain_image, resized
+from zeronine.image import (
+    LEAST_HIGH,
+    MOST_PIXELS,
+    digit_image,
+    digit_views,
+    load_pixels,
+    page_grey,
+    pages,
+    plain_image,
+    resized,
+)
 
 Grey = NDArray[np.float32]
 
@@ -247,6 +257,74 @@ def test_huge_arrays_are_refused() -> None:
     with pytest.raises(ImageError) as caught:
         digit_image(np.broadcast_to(np.uint8(0), (MOST_PIXELS, 5)))
     assert caught.value.reason == "too large"
+
+
+def test_pictures_of_more_than_80_megapixels_are_refused_without_a_warning(recwarn: pytest.WarningsRecorder) -> None:
+    for source in (np.broadcast_to(np.uint8(0), (10_000, 9000)), bomb(10_000, 9000)):
+        with pytest.raises(ImageError, match="80 megapixels"):
+            load_pixels(source)
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize("shape", [(1, 4_000_000), (4_000_000, 1)])
+def test_a_page_of_one_row_or_column_is_no_larger_than_others(shape: tuple[int, int]) -> None:
+    assert max(page_grey(np.full(shape, 255, np.uint8), 2_000_000).shape) * LEAST_HIGH <= 2_000_000
+
+
+@pytest.mark.parametrize("most", [2_000_000, 4_000_000])
+@pytest.mark.parametrize("side", [2600, 3000])
+def test_a_large_jpeg_keeps_all_pixels_that_a_page_needs(side: int, most: int) -> None:
+    white = Image.new("L", (side, side), 255)
+    assert page_grey(saved(white, "JPEG"), most).shape == page_grey(saved(white), most).shape
+
+
+def test_a_jpeg_that_is_opened_already_stays_as_large(tmp_path: Path) -> None:
+    Image.new("L", (5000, 4000), 255).save(tmp_path / "page.jpg")
+    assert load_pixels(tmp_path / "page.jpg").shape == (2000, 2500)
+    with Image.open(tmp_path / "page.jpg") as image:
+        assert load_pixels(image).shape == (4000, 5000)
+        assert image.size == (5000, 4000)
+
+
+@pytest.mark.parametrize("shape", [(5, 1, 3), (1, 5, 3), (1, 1, 3), (5, 1, 4)])
+def test_colour_of_one_row_or_column_is_colour(shape: tuple[int, ...]) -> None:
+    assert load_pixels(np.zeros(shape, np.uint8)).shape == shape
+
+
+def test_sixteen_bits_are_the_same_in_any_container() -> None:
+    pixels = np.full((60, 50), 60_000, "<u2")
+    pixels[20:40, 20:25] = 60_100
+    expected = load_pixels(pixels)
+    assert expected.min() > 0.9
+    greymap = b"P5\n50 60\n65535\n" + pixels.astype(">u2").tobytes()
+    for source in (pixels.astype(">u2"), Image.fromarray(pixels), Image.fromarray(pixels.astype(np.int32)), greymap):
+        assert np.array_equal(load_pixels(source), expected)
+
+
+def test_values_as_far_apart_as_can_be_are_finite() -> None:
+    pixels = np.full((60, 50), 1.7e308)
+    pixels[20:40, 20:25] *= -1
+    assert np.array_equal(load_pixels(pixels), pixels > 0)
+
+
+def test_an_empty_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "empty.png").touch()
+    for source in (b"", tmp_path / "empty.png"):
+        with pytest.raises(ImageError, match="empty file"):
+            load_pixels(source)
+
+
+def test_pages_of_a_file() -> None:
+    frames = [Image.new("L", (20 + place, 30), place) for place in range(3)]
+    content = saved(frames[0], "TIFF", save_all=True, append_images=frames[1:])
+    assert [load_pixels(page).shape for page in pages(content)] == [(30, 20), (30, 21), (30, 22)]
+    assert load_pixels(content).shape == (30, 20)
+    alone = saved(frames[0])
+    assert list(pages(alone)) == [alone]
+    read = pages(content[:-300])
+    assert load_pixels(next(read)).shape == (30, 20)
+    with pytest.raises(ImageError, match="damaged"):
+        list(map(load_pixels, read))
 
 
 def test_flat_rows_are_square_images(seven: Grey) -> None:

@@ -8,6 +8,8 @@ Knows pixels. Knows no network, no label, and only one digit per picture.
 """
 
 import io
+import math
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from os import PathLike
@@ -17,7 +19,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, ImageSequence, UnidentifiedImageError
 
 from zeronine.borders import WIDEST_STROKE, opening, without_borders
 from zeronine.errors import ImageError
@@ -37,6 +39,9 @@ MOST_PIXELS = 80_000_000
 WORKING_SIDE = 640
 """Larger pictures are shrunk to this before anything is measured: a digit needs 20 pixels of it."""
 
+MOST_NEEDED = 4_000_000
+"""Pixels that anybody here needs of a picture: forms. A JPEG that has more is decoded with as many or more."""
+
 THINNEST = 2.0
 """Pixels of a digit image: strokes that would come out thinner are thickened; MNIST's are 2 to 4 wide."""
 
@@ -53,7 +58,7 @@ def digit_image(source: Source) -> Grey:
     Raises:
         ImageError: the picture cannot be read, is too large, or is blank.
     """
-    grey = _grey(without_borders(_shrink(load_pixels(source), WORKING_SIDE)))
+    grey = _grey(without_borders(_shrink(load_pixels(source, 4 * WORKING_SIDE**2), WORKING_SIDE)))
     already = _ready(grey)
     return _normalised(_digit_only(_without_lines(_ink(grey)))) if already is None else already
 
@@ -87,7 +92,7 @@ def digit_views(source: Source) -> Iterator[View]:
     Raises:
         ImageError: as for ``digit_image``, before the first.
     """
-    grey = _grey(without_borders(_shrink(load_pixels(source), WORKING_SIDE)))
+    grey = _grey(without_borders(_shrink(load_pixels(source, 4 * WORKING_SIDE**2), WORKING_SIDE)))
     already = _ready(grey)
     if already is not None:
         yield View(already, whole=True)
@@ -125,7 +130,7 @@ def plain_image(source: Source, shape: tuple[int, ...]) -> NDArray[Any]:
     pixels = load_pixels(source)
     values = pixels.astype(np.float32) / 255 if pixels.dtype == np.uint8 else pixels
     if values.ndim == 3 and values.shape[2] == 4:
-        values = _on_paper(values)
+        values = on_paper(values)
     if values.ndim == 3 and len(shape) == 2:
         values = cv2.cvtColor(values, cv2.COLOR_RGB2GRAY)
     if values.ndim == 2 and len(shape) == 3:
@@ -149,11 +154,12 @@ def page_grey(source: Source, most: int) -> Grey:
     Raises:
         ImageError: the picture cannot be read or is too large.
     """
-    pixels = load_pixels(source)
+    pixels = load_pixels(source, most)
     factor = (most / (pixels.shape[0] * pixels.shape[1])) ** 0.5
-    pixels = without_borders(_shrink(pixels, max(1, round(max(pixels.shape[:2]) * min(factor, 1.0)))))
+    longest = min(round(max(pixels.shape[:2]) * min(factor, 1.0)), most // LEAST_HIGH)
+    pixels = without_borders(_shrink(pixels, max(1, longest)))
     if pixels.ndim == 3 and pixels.shape[2] == 4:
-        pixels = _on_paper(pixels.astype(np.float32) / 255 if pixels.dtype == np.uint8 else pixels)
+        pixels = on_paper(pixels.astype(np.float32) / 255 if pixels.dtype == np.uint8 else pixels)
     small = np.ascontiguousarray(_shrink(pixels, WORKING_SIDE))
     plain = _unit(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY) if small.ndim == 3 else small)
     dark = _lightness_of_detail(plain, DETAILS) > 0
@@ -162,6 +168,10 @@ def page_grey(source: Source, most: int) -> Grey:
         furthest = cv2.max if dark else cv2.min
         pixels = furthest(furthest(red, green), blue)
     return np.asarray(1 - _unit(pixels) if dark else _unit(pixels), np.float32)
+
+
+LEAST_HIGH = 48
+"""Pixels that a page is given at least, be it a row of a single one: how long it may be is reckoned with so many."""
 
 
 def _unit(pixels: NDArray[Any]) -> Grey:
@@ -211,13 +221,15 @@ def resized(digit: Grey, side: int) -> Grey:
     return np.asarray(Image.fromarray(digit).resize((side, side), Image.Resampling.BICUBIC))
 
 
-def load_pixels(source: Source) -> NDArray[Any]:
+def load_pixels(source: Source, needed: int = MOST_NEEDED) -> NDArray[Any]:
     """The pixels of a picture, upright.
 
     Args:
-        source: path or bytes of an image file (EXIF rotation is applied), PIL image, or array: (H, W), (H, W, 1),
-            (1, H, W), (H, W, 3 or 4), (3 or 4, H, W), or flat with a square number of pixels, row by row; of any
-            real or boolean dtype.
+        source: path or bytes of an image file (EXIF rotation is applied; of several pictures in it the first), PIL
+            image, or array: (H, W), (H, W, 1), (1, H, W), (H, W, 3 or 4), (3 or 4, H, W), or flat with a square number
+            of pixels, row by row; of any real or boolean dtype.
+        needed: pixels; a JPEG file that has more may be decoded at a half, a quarter or an eighth of its width and
+            height, with no fewer than so many.
 
     Returns:
         (H, W), (H, W, 3) or (H, W, 4): uint8, or float32 in 0..1 where the source has finer steps.
@@ -233,8 +245,39 @@ def load_pixels(source: Source) -> NDArray[Any]:
         if not isinstance(source, (str, PathLike, bytes)):
             kind = type(source).__name__
             raise ImageError("unreadable", f"a {kind} is no picture: pass a path, bytes, PIL image or array")
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else Path(source)) as image:
-            return _from_pil(image)
+        with _opened(source) as image:
+            return _from_pil(image, needed)
+
+
+def pages(source: Source) -> Iterator[Source]:
+    """The pages of a picture, first to last, for :func:`load_pixels` takes the first alone.
+
+    Args:
+        source: as for :func:`load_pixels`.
+
+    Yields:
+        Of a TIFF file a PIL image for each page, to be read before the next is asked for; else the source itself.
+
+    Raises:
+        ImageError: the file cannot be read.
+    """
+    if not isinstance(source, (str, PathLike, bytes)):
+        yield source
+        return
+    with decoding(), _opened(source) as image:
+        if image.format == "TIFF":
+            yield from ImageSequence.Iterator(image)
+        else:
+            yield source
+
+
+def _opened(source: str | PathLike[str] | bytes) -> Image.Image:
+    """A picture's file, opened. What Pillow warns of, that it is large, is refused here by its pixels."""
+    if not source if isinstance(source, bytes) else Path(source).is_file() and not Path(source).stat().st_size:
+        raise ImageError("unreadable", "not a picture, but an empty file: copy or save it again")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        return Image.open(io.BytesIO(source) if isinstance(source, bytes) else Path(source))
 
 
 @contextmanager
@@ -262,17 +305,26 @@ def _too_large() -> ImageError:
     return ImageError("too large", f"more than {MOST_PIXELS // 1_000_000} megapixels: shrink the picture first")
 
 
-def _from_pil(image: Image.Image) -> NDArray[Any]:
-    """Pixels of a PIL image, upright: grey, RGB or RGBA uint8; 16-bit and float modes as float32."""
+def _from_pil(image: Image.Image, needed: int | None = None) -> NDArray[Any]:
+    """Pixels of a PIL image, upright: grey, RGB or RGBA uint8; 16-bit and float modes as float32.
+
+    Args:
+        image: it stays as it is, unless ``needed`` is given.
+        needed: pixels that a JPEG is decoded with at least, see :func:`load_pixels`; None for all that it has.
+    """
     if image.width * image.height > MOST_PIXELS:
         raise _too_large()
     if image.width * image.height == 0:
         raise ImageError("unreadable", "the picture has no pixels")
-    if image.format in ("JPEG", "MPO"):
-        image.draft(None, (2 * WORKING_SIDE, 2 * WORKING_SIDE))  # a phone photo decodes 3 times as fast
+    if needed and image.format in ("JPEG", "MPO"):
+        factor = (needed / (image.width * image.height)) ** 0.5
+        if factor < 1:  # a phone photo decodes 3 times as fast
+            image.draft(None, (math.ceil(image.width * factor), math.ceil(image.height * factor)))
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I") or image.mode == "F":
-        return _from_array(np.asarray(image))
+        values = np.asarray(image)
+        sixteen = image.mode == "I" and values.min() >= 0 and 1 < values.max() <= 65535  # as of a PGM
+        return _from_array(values.astype(np.uint16) if sixteen else values)
     if image.has_transparency_data:
         return np.asarray(image.convert("RGBA"))
     return np.asarray(image.convert("L" if image.mode in ("1", "L") else "RGB"))
@@ -289,7 +341,8 @@ def _from_array(array: NDArray[Any]) -> NDArray[Any]:
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise ImageError("unreadable", "the array holds NaN or infinity: replace them first")
     shape = array.shape
-    array = array.squeeze() if array.ndim != 2 else array
+    if array.ndim != 2 and not (array.ndim == 3 and shape[2] in (3, 4)):
+        array = array.squeeze()
     if array.ndim < 2:
         side = round(array.size**0.5)
         if side * side != array.size:
@@ -299,6 +352,8 @@ def _from_array(array: NDArray[Any]) -> NDArray[Any]:
         array = array.transpose(1, 2, 0)
     if array.ndim != 2 and (array.ndim != 3 or array.shape[2] not in (3, 4)):
         raise ImageError("unreadable", f"shape {shape} is not one picture: pass (height, width) or (height, width, 3)")
+    if array.shape[0] * array.shape[1] > MOST_PIXELS:
+        raise _too_large()
     return array if array.dtype == np.uint8 else _unit_range(array)
 
 
@@ -309,9 +364,10 @@ def _unit_range(array: NDArray[Any]) -> Grey:
         return array.astype(np.float32).clip(0, 1)  # resampling and grain reach a little beyond
     if low >= 0 and high <= 255 and (array.dtype.kind == "f" or high > 1):
         return array.astype(np.float32) / 255
-    if array.dtype == np.uint16:
+    if array.dtype.kind == "u" and array.dtype.itemsize == 2:  # of either byte order
         return array.astype(np.float32) / 65535
-    return ((array.astype(np.float64) - low) / max(high - low, 1e-12)).astype(np.float32)
+    halves = array.astype(np.float64) / 2  # their differences are finite, whatever the values
+    return ((halves - low / 2) / max(high / 2 - low / 2, 5e-13)).astype(np.float32)
 
 
 def _grey(pixels: NDArray[Any]) -> Grey:
@@ -320,14 +376,14 @@ def _grey(pixels: NDArray[Any]) -> Grey:
     if colour.ndim == 2:
         return colour
     if colour.shape[2] == 4:
-        colour = _on_paper(colour)
+        colour = on_paper(colour)
     red, green, blue = cv2.split(np.ascontiguousarray(colour))
     if max(float(np.abs(red - green).max()), float(np.abs(green - blue).max())) < 0.02:
         return green
     return _widest_axis(colour)
 
 
-def _on_paper(colour: NDArray[Any]) -> NDArray[Any]:
+def on_paper(colour: NDArray[Any]) -> NDArray[Any]:
     """A picture with alpha on white paper, or on black where what can be seen of it is bright."""
     alpha = colour[..., 3:]
     visible = float((colour[..., :3] * alpha).sum() / max(3 * float(alpha.sum()), 1e-6))
