@@ -1,11 +1,13 @@
 """Forms: templates, registration, fields; the web page that helps to draw them."""
 
+import base64
+import io
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from zeronine import Reader
 from zeronine.errors import ImageError, RuleError
@@ -31,6 +33,22 @@ def test_the_boxes_of_a_blank_form_are_found() -> None:
     assert len(fields) == len(BOXES)
     for field, (left, top, wide) in zip(fields, BOXES.values(), strict=True):
         assert field.box == pytest.approx((left / 900, top / 640, wide / 900, 84 / 640), abs=0.006)
+
+
+def test_cells_side_by_side_are_one_field_though_they_jitter() -> None:
+    for top in range(96, 104):
+        blank = Image.new("L", (900, 700), 255)
+        for place in range(6):
+            left, above = 100 + 30 * place, top + place % 2
+            ImageDraw.Draw(blank).rectangle((left, above, left + 30, above + 36), outline=0, width=2)
+        (field,) = suggested(np.asarray(blank))
+        assert field.box[2] == pytest.approx(180 / 900, abs=0.01)
+
+
+@pytest.mark.parametrize("box", [(0.9999, 0.2, 0.0001, 0.2), (0.2, 0.9999, 0.2, 0.0001)])
+def test_a_field_at_the_very_edge_is_empty(box: tuple[float, float, float, float]) -> None:
+    forms = FormReader(Template(PAGES / "form.png", (Field("edge", box),)), Reader())
+    assert [entry.number for entry in forms.read(PAGES / "form.png")] == [None]
 
 
 def test_scans_are_read_field_by_field(forms: FormReader) -> None:
@@ -81,7 +99,11 @@ def test_numbers_are_located_on_the_form(forms: FormReader, template: Template) 
         ('{"image": "a.png"}', "is no template"),
         ('{"image": "a.png", "fields": []}', "has no fields"),
         ('{"image": "a.png", "fields": [{"name": "a", "box": [0, 0, 2, 1]}]}', "not within 0..1"),
-        ('{"image": "a.png", "fields": [{"name": "a", "box": [0, 0, 1, 1], "check": "sum"}]}', "no check digit"),
+        ("[" * 100_000, "is no template"),
+        (
+            '{"image": "a.png", "fields": [{"name": "a", "box": [0, 0, 1, 1], "check": "sum"}]}',
+            r"form\.json, field a: there is no check digit",
+        ),
         (
             '{"image": "a.png", "fields": [{"name": "a", "box": [0, 0, 1, 1], "check": ["luhn"]}]}',
             "check of 'a' is no text",
@@ -111,6 +133,8 @@ def test_a_template_comes_back_as_it_was_written(tmp_path: Path) -> None:
     written = Template(tmp_path / "blank.png", fields)
     (tmp_path / "form.json").write_text(json.dumps(written.as_dict()))
     assert Template.load(tmp_path / "form.json") == written
+    (tmp_path / "form.json").write_text(json.dumps(written.as_dict()), encoding="utf-8-sig")  # as Windows' editors do
+    assert Template.load(tmp_path / "form.json") == written
 
 
 def test_the_editor_holds_the_picture_and_the_fields() -> None:
@@ -118,6 +142,14 @@ def test_the_editor_holds_the_picture_and_the_fields() -> None:
     assert "{{" not in page
     assert page.count("</script>") == 1
     assert "data:image/jpeg;base64,/9j/" in page
+
+
+def test_a_transparent_form_lies_on_white_paper(tmp_path: Path) -> None:
+    blank = Image.new("RGBA", (400, 300), (0, 0, 0, 0))
+    ImageDraw.Draw(blank).rectangle((50, 50, 200, 100), outline=(0, 0, 0, 255))
+    blank.save(tmp_path / "blank.png")
+    picture = editor(tmp_path / "blank.png", []).split("data:image/jpeg;base64,")[1].split('"')[0]
+    assert np.asarray(Image.open(io.BytesIO(base64.b64decode(picture)))).mean() > 240
 
 
 def test_a_form_without_printing_cannot_be_laid_on(tmp_path: Path) -> None:

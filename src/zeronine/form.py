@@ -19,14 +19,17 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from zeronine.errors import ImageError, RuleError
-from zeronine.image import Grey, Source, load_pixels, page_grey
+from zeronine.image import MOST_NEEDED, Grey, Source, load_pixels, on_paper, page_grey
 from zeronine.numbers import Box, Number, read_field
 from zeronine.page import ink
 from zeronine.reader import Reader
 from zeronine.rules import Rule, rule
 
-MOST_PIXELS = 4_000_000
+MOST_PIXELS = MOST_NEEDED
 """A larger scan is shrunk to so many."""
+
+LEAST_SIDE = 8
+"""Pixels of the blank form that a field is at least wide and high."""
 
 LEAST_MATCHES = 12
 """Points that a scan and its template must agree on. Of unlike pages 4 to 8 agree by chance."""
@@ -85,12 +88,12 @@ class Template:
         """
         place = Path(path)
         try:
-            entry = json.loads(place.read_text(encoding="utf-8"))
+            entry = json.loads(place.read_text(encoding="utf-8-sig"))
             fields = tuple(_field(row) for row in entry["fields"])
             image = place.parent / entry["image"]
         except FileNotFoundError:
             raise RuleError(f"no such template: {place}. Make one with  zeronine form draw BLANK.png") from None
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, RecursionError, OSError) as error:
             raise RuleError(
                 f"{place} is no template ({error!r}): make one with  zeronine form draw BLANK.png"
             ) from None
@@ -100,7 +103,10 @@ class Template:
         if double:
             raise RuleError(f"{place} has two fields with the name {min(double)}: give each a name of its own")
         for field in fields:
-            _ = field.rule  # damaged rules are found before the first scan
+            try:
+                _ = field.rule  # damaged rules are found before the first scan
+            except RuleError as error:
+                raise RuleError(f"{place}, field {field.name}: {error}") from None
         return cls(image, fields)
 
     def as_dict(self) -> dict[str, Any]:
@@ -197,9 +203,8 @@ class FormReader:
     def _number(self, written: Grey, field: Field) -> Number | None:
         height, width = written.shape
         left, top, wide, high = field.box
-        rows = slice(round(top * height), max(round((top + high) * height), round(top * height) + 8))
-        columns = slice(round(left * width), max(round((left + wide) * width), round(left * width) + 8))
-        return read_field(written[rows, columns], self._reader.networks, field.rule)
+        part = written[_pixels(top, high, height), _pixels(left, wide, width)]
+        return read_field(part, self._reader.networks, field.rule)
 
     def laid(self, source: Source) -> Grey:
         """A scan laid on the blank form: (H, W) float32 in 0..1, of the form's size, dark ink on light paper.
@@ -222,6 +227,12 @@ class FormReader:
                 size = self._blank.shape[::-1]
                 return np.asarray(cv2.warpPerspective(scan, matrix, size, borderValue=paper), np.float32)
         raise ImageError("not this form", f"it is no scan of {self._template.image.name}, or too little of it is seen")
+
+
+def _pixels(start: float, share: float, side: int) -> slice:
+    """The pixels of a share of a form's side."""
+    first = max(0, min(round(start * side), side - LEAST_SIDE))
+    return slice(first, max(round((start + share) * side), first + LEAST_SIDE))
 
 
 @dataclass(frozen=True, eq=False)
@@ -303,8 +314,14 @@ def _cell(hole: NDArray[Any], page: Grey) -> Cell | None:
 
 def _rows(cells: Iterable[Cell]) -> list[Cell]:
     """Cells side by side, each for one digit, as one."""
+    level: list[list[Cell]] = []
+    for cell in sorted(cells, key=lambda cell: cell[1]):
+        if level and cell[1] - level[-1][0][1] < 0.3 * cell[3]:
+            level[-1].append(cell)
+        else:
+            level.append([cell])
     rows: list[Cell] = []
-    for x, y, w, h in sorted(cells, key=lambda cell: (round(cell[1] / 8), cell[0])):
+    for x, y, w, h in (cell for line in level for cell in sorted(line)):
         if rows:
             left, top, wide, high = rows[-1]
             narrow = w < 1.6 * h
@@ -322,7 +339,10 @@ def editor(blank: str | Path, fields: Sequence[Field]) -> str:
         blank: picture of the form; it is put into the page.
         fields: to begin with.
     """
-    picture = Image.fromarray(_bytes(load_pixels(str(blank)))).convert("RGB")
+    pixels = load_pixels(str(blank))
+    if pixels.ndim == 3 and pixels.shape[2] == 4:
+        pixels = on_paper(pixels.astype(np.float32) / 255)
+    picture = Image.fromarray(_bytes(pixels)).convert("RGB")
     picture.thumbnail((1600, 1600))
     packed = io.BytesIO()
     picture.save(packed, "JPEG", quality=80)
