@@ -3,6 +3,7 @@
 A rule is an automaton: it follows a text digit by digit, so that a search can leave early what no rule allows.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -39,7 +40,7 @@ class Pattern:
         expression: in the syntax of the library ``regex``, which is Python's and more; over digits.
 
     Raises:
-        RuleError: the expression is damaged.
+        RuleError: the expression is damaged, empty, endless or matched backwards.
     """
 
     start: Hashable = ""
@@ -48,10 +49,18 @@ class Pattern:
         import regex  # here: it takes a twentieth of a second, and few rules are patterns
 
         self.name = f"pattern {expression}"
+        if not expression:
+            raise RuleError(r"the pattern is empty: leave it out for any number, or write \d+")
         try:
             self._expression = regex.compile(expression)
+            for digit in "0123456789":
+                self._expression.fullmatch(digit, partial=True)
         except regex.error as error:
             raise RuleError(f"the pattern {expression!r} is no regular expression: {error}") from None
+        except (MemoryError, RecursionError):
+            raise RuleError("the pattern is nested too deeply or calls itself without end: write it plainer") from None
+        if self._expression.flags & regex.REVERSE:  # of half a text it does not say that it may yet match
+            raise RuleError(f"the pattern {expression!r} is matched backwards: leave (?r) out")
 
     def step(self, state: Hashable, digit: int) -> Hashable | None:
         """The text so far; None where nothing that begins with it matches."""
@@ -78,19 +87,24 @@ class Lexicon:
 
     def __init__(self, texts: Iterable[str], name: str = "lexicon") -> None:
         self.name = name
-        self._texts = {kept for text in texts if (kept := "".join(filter(_is_digit, text)))}
+        self._texts = sorted({kept for text in texts if (kept := "".join(filter(_is_digit, text)))})
         if not self._texts:
             raise RuleError(f"{name} holds no digits: give one number per line")
-        self._beginnings = {text[:end] for text in self._texts for end in range(len(text) + 1)}
 
     def step(self, state: Hashable, digit: int) -> Hashable | None:
         """The text so far; None where none of the list begins with it."""
         text = f"{state}{digit}"
-        return text if text in self._beginnings else None
+        place = bisect_left(self._texts, text)  # a set of all beginnings takes the square of the longest text
+        return text if place < len(self._texts) and self._texts[place].startswith(text) else None
 
     def accepts(self, state: Hashable) -> bool:
         """Whether the text is in the list."""
-        return state in self._texts
+        place = bisect_left(self._texts, str(state))
+        return self._texts[place : place + 1] == [state]
+
+
+LONGEST = 100
+"""Digits of a number in a user's list: a line with more holds several."""
 
 
 def _is_digit(sign: str) -> bool:
@@ -217,7 +231,8 @@ class Iban:
         if place >= self._length:
             return None
         if place < 2:
-            return place + 1, 10 * check + digit, rest
+            check = 10 * check + digit
+            return None if place and not 2 <= check <= 98 else (place + 1, check, rest)  # 98 less a rest of 97
         return place + 1, check, (10 * rest + digit) % 97
 
     def accepts(self, state: Hashable) -> bool:
@@ -287,6 +302,8 @@ def rule(
     if pattern is not None:
         rules.append(Pattern(pattern))
     if lexicon is not None:
+        if any(sum(map(_is_digit, text)) > LONGEST for text in lexicon):
+            raise RuleError(f"a line of the lexicon has more than {LONGEST} digits: give one number per line")
         rules.append(Lexicon(lexicon))
     if check_digit is not None:
         rules.append(check(check_digit))
