@@ -37,6 +37,16 @@ def test_spots_on_the_same_ink_exclude_each_other() -> None:
     assert not any(text in texts for text in ("491", "941"))
 
 
+def test_groups_that_interleave_are_read_from_left_to_right() -> None:
+    def wide(x: float, y: float, width: float, height: float, digit: int) -> Spot:
+        return Spot(x, y, width, height, spot(0, digit, 0.9).probabilities)
+
+    three, one, two = wide(11.6, 13.6, 37, 24.5, 3), wide(16.3, 2.1, 9.6, 19.5, 1), wide(19.2, 12.3, 36, 18.9, 2)
+    texts = [reading.text for reading in readings([three, one, two])]
+    assert "12" in texts
+    assert "21" not in texts
+
+
 def test_faint_spots_are_left_out_unless_a_rule_wants_them() -> None:
     spots = [spot(0, 4), spot(30, 2, 0.2), spot(60, 7)]
     assert readings(spots)[0].text == "47"

@@ -42,12 +42,16 @@ Way = tuple[float, tuple[int, ...]]
 def links(spots: Sequence[Spot]) -> list[list[Way]]:
     """The ways through each group of spots that claim the same ink, with their probabilities, which sum to 1.
 
+    Groups follow one another: one that would begin before another ends is one with it.
+
     Args:
         spots: from left to right.
     """
     groups: list[list[int]] = []
     for index, spot in enumerate(spots):
-        joined = [group for group in groups if any(conflict(spots[other], spot) for other in group)]
+        claimed = (group[0] for group in groups if any(conflict(spots[other], spot) for other in group))
+        first = min(claimed, default=index)
+        joined = [group for group in groups if group[-1] >= first]
         merged = sorted({index, *(member for group in joined for member in group)})
         groups = [group for group in groups if group not in joined] + [merged]
     return [_ways(group, spots) for group in sorted(groups)]
