@@ -88,6 +88,33 @@ def test_a_rule_narrows_and_the_unruled_reading_is_kept() -> None:
     assert number.rejected
     (number,) = read_page(WHITE, network("19"), Pattern(r"\d{9}"))
     assert (number.text, number.rejected, number.reason, number.confidence) == ("19", True, "rule", 0.0)
+    assert all(0 < digit.confidence <= 1 for digit in number.digits)
+    assert sum(other.confidence for other in number.alternatives) <= 1
+
+
+def test_a_number_and_its_alternatives_come_to_one_at_most() -> None:
+    flat = replace(ALONE, confidence=(0.3, 0.0))  # of which each reading alone has a chance of a third and more
+    (number,) = read_page(WHITE, replace(network("4071", doubt=0.5), calibration=flat))
+    others = [other.confidence for other in number.alternatives]
+    assert others == sorted(others, reverse=True)
+    assert others[0] > 0.01
+    assert number.confidence + sum(others) <= 1 + 1e-9
+    (fewer,) = read_page(WHITE, replace(network("4071", doubt=0.5), calibration=flat), count=1)
+    assert fewer.alternatives == number.alternatives[:1]
+
+
+def test_an_upside_down_page_is_turned_by_180_degrees() -> None:
+    sure, unsure = network("4071"), network("4071", doubt=-0.5)
+    page = WHITE.copy()
+    page[100:110, 100:150] = 0  # of a page that is upright it is at the top
+
+    def find(pages: NDArray[np.float32]) -> NDArray[np.float32]:
+        middle = pages.shape[2] // 2
+        upright = pages[0, 0, :middle].sum() > pages[0, 0, middle:].sum()
+        return (sure if upright else unsure).find(pages)
+
+    (number,) = read_page(page, replace(sure, find=find))
+    assert number.as_dict()["angle"] == 180
 
 
 def test_what_is_hardly_there_is_nothing() -> None:

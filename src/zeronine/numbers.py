@@ -67,7 +67,7 @@ class Number:
         box: around it, upright in the picture, in shares of its width and height.
         angle: degrees, clockwise, by which its line falls; 90 is read downwards, 180 is upside down.
         digits: from first to last.
-        alternatives: other readings, likeliest first.
+        alternatives: other readings, likeliest first; with ``confidence`` theirs sum to 1 at most.
         rejected: whether it should not be taken without looking.
         reason: why: ``unsure``, or ``rule`` where no reading fits; else empty.
         rule: name of the rule that narrowed the reading; empty for none.
@@ -351,19 +351,25 @@ def _number(
     if not free or not free[0].text:
         return None
     total = sum(reading.probability for reading in ruled)
-    share = 1.0 if rule is None else 1 / (total + UNRULY * (1 - total))
+    share = 1 / (total + UNRULY * (1 - total)) if ruled and rule is not None else 1.0
     best = ruled[0] if ruled else free[0]
     confidence = _confidence(best.probability * share, known) if ruled else 0.0
     reason = "rule" if not ruled else "unsure" if confidence < known.unsure else ""
-    others = [Alternative(one.text, _confidence(one.probability * share, known)) for one in (ruled or free)]
+    others = [
+        Alternative(one.text, _confidence(one.probability * share, known))
+        for one in (ruled or free)
+        if one.text and one.text != best.text
+    ]  # each is calibrated alone: together they may come to more than is left of 1
+    left = min(1.0, (1 - confidence) / max(sum(other.confidence for other in others), 1e-9))
     digits = _digits(best, line, heard, share)
+    angle = (view.angle + line.angle + 180) % 360 - 180
     return Number(
         text=best.text,
         confidence=confidence,
         box=view.box([spot.box for spot in digits]),
-        angle=(view.angle + line.angle + 180) % 360 - 180,
+        angle=angle if angle > -179.95 else angle + 360,  # what is rounded to 180
         digits=tuple(_digit(spot, sign, view) for spot, sign in zip(digits, best.text, strict=True)),
-        alternatives=tuple(other for other in others if other.text and other.text != best.text)[:count],
+        alternatives=tuple(replace(other, confidence=left * other.confidence) for other in others[:count]),
         rejected=bool(reason),
         reason=reason,
         rule=rule.name if rule else "",
