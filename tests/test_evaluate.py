@@ -55,6 +55,12 @@ def test_wilson_interval_at_the_ends(correct: int, low: float, high: float) -> N
     assert result.interval == pytest.approx((low, high), abs=1e-6)
 
 
+@pytest.mark.parametrize("count", [1, 10, 10_000, 10**9])
+def test_a_share_lies_within_its_interval(count: int) -> None:
+    assert wilson(0, count)[0] == 0
+    assert wilson(count, count)[1] == 1
+
+
 def test_log_loss_worked_out_by_hand() -> None:
     result = evaluate([[0.5, 0.5, 0], [0.2, 0.8, 0], [0.1, 0.3, 0.6]], [0, 1, 1], PETS)
     assert result.log_loss == pytest.approx(-(math.log(0.5) + math.log(0.8) + math.log(0.3)) / 3, abs=1e-6)

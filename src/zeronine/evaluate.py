@@ -120,7 +120,8 @@ def wilson(correct: int, count: int) -> tuple[float, float]:
     z, share = NormalDist().inv_cdf(0.975), correct / count
     middle = share + z**2 / (2 * count)
     reach = z * math.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
-    return max(0.0, (middle - reach) / (1 + z**2 / count)), min(1.0, (middle + reach) / (1 + z**2 / count))
+    low, high = ((middle + side * reach) / (1 + z**2 / count) for side in (-1, 1))
+    return max(0.0, min(share, low)), min(1.0, max(share, high))  # rounding may put the share of all or none outside
 
 
 def calibration_error(confidence: ArrayLike, correct: ArrayLike, *, equal_mass: bool = False) -> float:
