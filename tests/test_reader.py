@@ -1,6 +1,7 @@
 """The Reader: models of every make and shape, predictions, refusals."""
 
 import json
+import pickle
 import shutil
 import subprocess
 import sys
@@ -113,6 +114,28 @@ def test_logits_become_probabilities(seven: NDArray[np.float32]) -> None:
     assert prediction.confidence == pytest.approx(np.exp(5) / (np.exp(5) + 9))
 
 
+def test_what_outputs_are_is_decided_once(seven: NDArray[np.float32]) -> None:
+    class Steep(Constant):
+        """Logits that look like probabilities where there is little ink."""
+
+        def __call__(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+            return super().__call__(inputs) * (1 + 8 * (inputs.sum(axis=(1, 2)) > 50))[:, None].astype(np.float32)
+
+    thin = np.zeros((100, 60), np.uint8)
+    thin[20:80, 28:32] = 255
+    reader = Reader(Steep((28, 28)))
+    together = [prediction.confidence for prediction in reader.predict_many([thin, seven])]
+    assert together[0] == Reader(Steep((28, 28))).predict(thin).confidence
+    bare = Reader(MODELS / SHIPPED / "model.onnx")
+    assert np.array_equal(bare.predict(seven).probabilities, Reader().predict(seven).probabilities)
+
+
+def test_a_reader_is_opened_again_in_another_process(seven: NDArray[np.float32]) -> None:
+    reader = pickle.loads(pickle.dumps(Reader(unsure=0.25, threads=1)))
+    assert reader.unsure == 0.25
+    assert np.array_equal(reader.predict(seven).probabilities, Reader().predict(seven).probabilities)
+
+
 def test_an_onnx_file_alone(seven: NDArray[np.float32], tmp_path: Path) -> None:
     path = tmp_path / "mine.onnx"
     shutil.copy(MODELS / SHIPPED / "model.onnx", path)
@@ -221,8 +244,24 @@ def test_what_is_refused(seven: NDArray[np.float32], confidence: float, digit: f
 def test_the_caller_says_what_is_sure_enough(seven: NDArray[np.float32]) -> None:
     assert Reader(Sure(0.95, 1.0), card=CARD, unsure=0.99).predict(seven).reason == "unsure"
     assert Reader(Sure(0.45, 0.8), card=CARD, unsure=0).predict(seven).digit in (3, 4)
-    with pytest.raises(ModelError, match="unsure"):
-        Reader(unsure=1.5)
+    for unsure in (1.5, "0.5", float("nan")):
+        with pytest.raises(ModelError, match="unsure"):
+            Reader(unsure=unsure)  # type: ignore[arg-type]
+    with pytest.raises(ModelError, match="'row' or 'column'"):
+        Reader(order="rows")  # type: ignore[arg-type]
+
+
+def test_a_pattern_alone_is_no_rule() -> None:
+    with pytest.raises(TypeError, match=r"rule\(pattern="):
+        Reader().read(np.full((60, 200), 255, np.uint8), r"\d{5}")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", [".", ".."])
+def test_a_folder_of_any_name_is_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    shutil.copytree(MODELS / SHIPPED, tmp_path / "mine")
+    (tmp_path / "mine" / "below").mkdir()
+    monkeypatch.chdir(tmp_path / "mine" / ("" if name == "." else "below"))
+    assert Reader(name).classes == tuple("0123456789")
 
 
 def test_what_is_not_clear_is_seen_in_other_ways() -> None:

@@ -6,7 +6,7 @@ Knows models and what they take. Leaves pixels to ``image`` and pages to ``numbe
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -213,8 +213,10 @@ class Reader:
         threads: that one call of the digit network computes with; None for ONNX Runtime's choice. With 1 a picture
             takes half the processor's time, as no thread waits for another: for programs that read many at once.
 
+    Another process that it is sent to opens it anew with the same arguments.
+
     Raises:
-        ModelError: no such model, one that takes no digit images, or ``unsure`` out of range.
+        ModelError: no such model, one that takes no digit images, no such ``order``, or ``unsure`` out of range.
 
     Example:
         >>> Reader().predict("seven.png").digit  # doctest: +SKIP
@@ -233,6 +235,14 @@ class Reader:
         page: str | Path | None = None,
         threads: int | None = None,
     ) -> None:
+        self._given: dict[str, Any] = {
+            "model": model,
+            "order": order,
+            "card": card,
+            "unsure": unsure,
+            "page": page,
+            "threads": threads,
+        }
         self._page = page
         self.card: Mapping[str, Any] = card or {}
         self.name = "network"
@@ -243,6 +253,8 @@ class Reader:
         self._network = model
         taken = self.card.get("input", {})
         self.order: str = order or taken.get("order", "row")
+        if self.order not in ("row", "column"):
+            raise ModelError(f"order is {self.order!r}: it must be 'row' or 'column'")
         self.shape = _image_shape(model.shape)
         if self.order == "column" and len(model.shape) > 1:
             raise ModelError(
@@ -251,9 +263,12 @@ class Reader:
         limits = self.card.get("reject", {})
         self.least_digit: float = limits.get("digit", 0.0)
         self.unsure: float = limits.get("unsure", 0.0) if unsure is None else unsure
-        if not 0 <= self.unsure <= 1:
-            raise ModelError(f"unsure is {self.unsure}: it must be a probability, 0 to 1")
+        if not isinstance(self.unsure, int | float | np.floating) or not 0 <= self.unsure <= 1:
+            raise ModelError(f"unsure is {self.unsure!r}: it must be a probability, 0 to 1")
         self.digits: bool = taken.get("kind", "pixels" if len(self.shape) == 3 else "digits") == "digits"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(type(self), **self._given), ()
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
@@ -312,9 +327,12 @@ class Reader:
         Raises:
             ImageError: the picture cannot be read or is too large.
             ModelError: there is no such model for pages.
+            TypeError: ``rule`` is none, but a pattern for example.
         """
         from zeronine.numbers import read_page
 
+        if rule is not None and not hasattr(rule, "step"):
+            raise TypeError(f"{rule!r} is no rule: pass one, such as  zeronine.rules.rule(pattern=r'\\d{{5}}')")
         return read_page(source, self.networks, rule, alternatives)
 
     @cached_property
@@ -360,10 +378,10 @@ class Reader:
         """
         if images.shape[1:] != self.shape:
             raise ModelError(f"{self.name} takes images of {self.shape}, these have {images.shape[1:]}")
-        parts = [
-            self._as_probabilities(self._network(self._arranged(images[start : start + BATCH])))
-            for start in range(0, len(images), BATCH)
-        ]
+        logits = not self._gives_probabilities
+        parts = [self._network(self._arranged(images[start : start + BATCH])) for start in range(0, len(images), BATCH)]
+        if logits:
+            parts = [_softmax(outputs) for outputs in parts]
         if not parts:
             return np.zeros((0, len(self.classes)), np.float32)
         named = self.card.get("classes")
@@ -422,11 +440,17 @@ class Reader:
         answer = int(name) if name.isdecimal() else name
         return Prediction(None if reason else answer, confidence, row, bool(reason), reason, detail, self.classes)
 
-    def _as_probabilities(self, outputs: NDArray[np.float32]) -> Probabilities:
-        """Outputs (N, classes) as they are where the card says that they are probabilities, or they look like it."""
+    @cached_property
+    def _gives_probabilities(self) -> bool:
+        """Whether outputs are probabilities: the card says so, or those of noise, from none to full, might be.
+
+        Decided once, so that a picture is read alone as it is among others.
+        """
         if self.card.get("output") == "probabilities":
-            return outputs
-        return _probabilities(outputs)
+            return True
+        noise = np.random.default_rng(0).random((8, *self.shape), np.float32)
+        outputs = self._network(self._arranged((noise.T * np.linspace(0, 1, 8, dtype=np.float32)).T))
+        return bool(outputs.min() >= 0 and outputs.sum(axis=1).max() < 1 + 1e-3)  # the rest to 1 may be no digit
 
     def _arranged(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """Images (N, *self.shape) as the network wants them laid out."""
@@ -506,14 +530,14 @@ def find(model: str | Path) -> tuple[Path, dict[str, Any]]:
     Raises:
         ModelError: no such model.
     """
-    folder = MODELS / model if isinstance(model, str) and (MODELS / model).is_dir() else Path(model)
+    names = sorted(path.name for path in MODELS.iterdir() if path.is_dir())
+    folder = MODELS / model if model in names else Path(model)
     if folder.is_file():
         if folder.suffix != ".onnx":
             raise ModelError(f"{folder} is no .onnx file or model folder: make one with  zeronine export")
         return folder, {}
     if not folder.is_dir():
-        shipped = ", ".join(sorted(path.name for path in MODELS.iterdir() if path.is_dir()))
-        raise ModelError(f"no such model: {model}. Shipped: {shipped}")
+        raise ModelError(f"no such model: {model}. Shipped: {', '.join(names)}")
     try:
         card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -556,10 +580,8 @@ def _image_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
     raise ModelError(f"the network takes {shape}, which is no square grey or colour image")
 
 
-def _probabilities(outputs: NDArray[np.float32]) -> Probabilities:
-    """Outputs (N, classes) as they are where they are probabilities already, else their softmax."""
-    if outputs.min() >= 0 and np.abs(outputs.sum(axis=1) - 1).max() < 1e-3:
-        return outputs
+def _softmax(outputs: NDArray[np.float32]) -> Probabilities:
+    """Probabilities of logits (N, classes)."""
     powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
     result: Probabilities = powers / powers.sum(axis=1, keepdims=True)
     return result
