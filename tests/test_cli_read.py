@@ -229,3 +229,20 @@ def test_a_field_cannot_be_called_as_a_column_of_every_table(tmp_path: Path) -> 
     (tmp_path / "form.json").write_text(json.dumps({"image": str(PAGES / "form.png"), "fields": fields}))
     with pytest.raises(RuleError, match="a field named review"):
         run("read", "--form", str(tmp_path / "form.json"), str(PAGES / "scan-1.jpg"), "--csv")
+
+
+def test_all_pages_of_a_tiff_are_read(tmp_path: Path) -> None:
+    first, *others = (Image.open(PAGES / name).convert("L") for name in ("cheque.jpg", "slanted.jpg"))
+    path = tmp_path / "scan.tif"
+    first.save(path, save_all=True, append_images=others)
+    status, out, _ = run("read", str(path), "--csv", "--overlay", str(tmp_path / "seen"))
+    assert status == 0
+    rows = [line.split(",")[:3] for line in out.splitlines()[1:]]
+    assert rows[0] == [str(path), "1", "48750"]
+    assert rows[1] == [f"{path}#2", "1", "60614"]
+    assert sorted(file.name for file in (tmp_path / "seen").iterdir()) == ["scan-2.png", "scan.png"]
+    path.write_bytes(path.read_bytes()[: first.size[0] * first.size[1] + 1000])  # the second page is cut off
+    status, out, err = run("read", str(path))
+    assert status == 1
+    assert f"{path}: 48750" in out
+    assert f"{path}#2: " in err

@@ -153,10 +153,9 @@ def _read_pages(
     clean = True
     columns = ("image", "number", "text", "confidence", "rejected", "reason", "x", "y", "width", "height", "angle")
     with _rows(table, columns) as write:
-        for name in names:
-            source = sys.stdin.buffer.read() if name == "-" else name
+        for name, source in _sheets(names):
             try:
-                numbers: list[Number] = reader.read(source, rule)
+                numbers: list[Number] = reader.read(_read_or_raise(source), rule)
             except ImageError as error:
                 clean = False
                 _say(name, str(error), error.reason, as_json, "numbers")
@@ -173,6 +172,26 @@ def _read_pages(
             if overlay is not None:
                 _draw(source, numbers, overlay, name)
     return clean
+
+
+def _sheets(names: Sequence[str]) -> Iterator[tuple[str, Any]]:
+    """Each picture, or the error that is in its place; of a TIFF also the pages after the first, as ``scan.tif#2``."""
+    from zeronine.image import pages
+
+    for name in names:
+        count = 0
+        try:
+            for page in pages(sys.stdin.buffer.read() if name == "-" else name):
+                count += 1
+                yield name if count == 1 else f"{name}#{count}", page
+        except ImageError as error:
+            yield f"{name}#{count + 1}" if count else name, error
+
+
+def _read_or_raise(source: Any) -> Any:
+    if isinstance(source, ImageError):
+        raise source
+    return source
 
 
 def _page_row(name: str, place: int, number: "Number") -> list[Any]:
@@ -208,10 +227,9 @@ def _read_forms(
         raise RuleError(f"{form} has a field named {min(taken)}, as a column of every table is: name it otherwise")
     forms, clean = FormReader(template, reader), True
     with _rows(table, ("image", *fields, "confidence", "review")) as write:
-        for name in names:
-            source = sys.stdin.buffer.read() if name == "-" else name
+        for name, source in _sheets(names):
             try:
-                page = forms.laid(source)
+                page = forms.laid(_read_or_raise(source))
             except ImageError as error:
                 clean = False
                 _say(name, str(error), error.reason, as_json, "fields")
@@ -255,7 +273,7 @@ def _draw(source: Any, numbers: Sequence["Number"], folder: Path, name: str) -> 
     """Write an overlay; pictures of one name out of two folders do not write over one another."""
     from zeronine.overlay import overlay, save
 
-    stem = "stdin" if name == "-" else Path(name).stem
+    stem = "stdin" if name.startswith("-") else Path(name).stem
     path, count = folder / f"{stem}.png", 1
     while path in _DRAWN:
         count += 1
