@@ -8,7 +8,7 @@ Three kinds, each a pool that is made once for a training, from its seed, and be
 - ``crowded``: digits, MNIST's and ``written``, as they are cut out of a form: parts of neighbours, ruled lines, a full
   stop beside them, upright or aslant.
 - ``refused``: what is no digit: letters in forms of our own (``letters``), letters and signs in handwriting fonts
-  (``glyphs``) and Hershey's, scribbles, shapes, textures, two digits, digits cut up. Capitals and small letters that
+  (``glyphs``) and Hershey's, scribbles, shapes, textures, numbers, digits cut up. Capitals and small letters that
   are written like a digit (O, I, l, Z, S and kin) are left out.
 
 Everything passes through ``digit_image``, like any picture that a user brings.
@@ -99,7 +99,7 @@ def refused(images: Grey, labels: NDArray[np.int64], count: int, seed: int) -> G
     """
     makers = (
         *(_pen_letter, _pen_letter, _pen_letter, _pen_letter, _letter, _hand_letter, _hand_letter, _hand_letter),
-        *(_scribble, _shape, _shape, _texture, lambda random: _spoiled(images, labels, random)),
+        *(_number, _scribble, _shape, _shape, _texture, lambda random: _spoiled(images, labels, random)),
     )
 
     def one(random: Random) -> tuple[Grey, int]:
@@ -165,7 +165,11 @@ def hand_of_form(form: Form, random: Random) -> list[Points]:
     angle = np.deg2rad(random.normal(0, 6))
     width = random.uniform(0.35, 1.0) + 0.4 * max(slant, 0)  # or the strokes of slanted digits run together
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    lines = [(line * [width, 1] - [0, 0.5]) @ np.array([[1, 0], [-slant, 1]]) @ turn for line in lines]
+    return _boxed([(line * [width, 1] - [0, 0.5]) @ np.array([[1, 0], [-slant, 1]]) @ turn for line in lines])
+
+
+def _boxed(lines: Sequence[Points]) -> list[Points]:
+    """Lines moved and scaled into a box of 1 by 1, their longest side 1."""
     everything = np.concatenate(lines)
     low, size = everything.min(axis=0), max(np.ptp(everything, axis=0).max(), 1e-6)
     return [(line - low) / size for line in lines]
@@ -305,6 +309,18 @@ def _pen_letter(random: Random) -> Grey:
     return _drawn(hand_of_form(_letter_form(random), random), random)
 
 
+def _number(random: Random) -> Grey:
+    """Two or three digits side by side, with one pen."""
+    lines: list[Points] = []
+    across = 0.0
+    for _ in range(2 if random.random() < 0.8 else 3):
+        digit = hand_of_form(form_of(int(random.integers(10)), random), random)
+        place = np.array([across, random.normal(0, 0.03)])
+        lines += [line + place for line in digit]
+        across = max(line[:, 0].max() for line in lines) + random.uniform(0.02, 0.4)
+    return _drawn(_boxed(lines), random)
+
+
 def _letter_form(random: Random) -> Form:
     forms = LETTER_FORMS[random.choice(list(LETTER_FORMS))]
     return strokes(forms[random.integers(len(forms))])
@@ -357,12 +373,9 @@ def _scribble(random: Random) -> Grey:
     for _ in range(random.integers(1, 6)):
         points = np.cumsum(random.normal(0, 0.3, (random.integers(3, 9), 2)), axis=0) + random.random(2)
         lines.append(curve(points) if random.random() < 0.8 else points)
-    everything = np.concatenate(lines)
-    low, size = everything.min(axis=0), max(np.ptp(everything, axis=0).max(), 1e-6)
-    box = [(line - low) / size for line in lines]
     if len(lines) == 1 and len(lines[0]) < 45:  # too like a digit
         return _scribble(random)
-    return _drawn(box, random)
+    return _drawn(_boxed(lines), random)
 
 
 def _shape(random: Random) -> Grey:
