@@ -16,6 +16,7 @@ from urllib.request import urlopen
 
 import pytest
 from PIL import Image
+from screens import stays_sharp
 
 from zeronine import Reader, taught
 from zeronine.reader import MODELS, SHIPPED
@@ -661,15 +662,7 @@ def test_with_the_keyboard_alone(page: Any) -> None:
 
 
 def test_it_is_sharp_on_another_screen(page: Any) -> None:
-    session, paper = page.context.new_cdp_session(page), page.locator("#paper")
-    sides = set()
-    for ratio in (1, 2, 3):  # without another width this emulation tells no media query; the paper's stays
-        metrics = {"width": 1280 + ratio, "height": 900, "deviceScaleFactor": ratio, "mobile": False}
-        session.send("Emulation.setDeviceMetricsOverride", metrics)
-        page.wait_for_timeout(300)
-        sides.add(side := paper.evaluate("paper => paper.clientWidth"))
-        playwright.expect(paper).to_have_js_property("width", ratio * side, timeout=20_000)
-    assert len(sides) == 1
+    stays_sharp(page, playwright.expect)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

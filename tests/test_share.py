@@ -15,6 +15,7 @@ import pytest
 import typer
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
+from screens import stays_sharp
 from typer.testing import CliRunner
 
 from zeronine.cli_share import add
@@ -322,15 +323,7 @@ def test_a_stroke_ends_where_it_is_taken_back(page: Any, key: str, left: int) ->
 
 
 def test_it_is_sharp_on_another_screen(page: Any) -> None:
-    session, paper = page.context.new_cdp_session(page), page.locator("#paper")
-    sides = set()
-    for ratio in (1, 2, 3):  # without another width this emulation tells no media query; the paper's stays
-        metrics = {"width": 1280 + ratio, "height": 900, "deviceScaleFactor": ratio, "mobile": False}
-        session.send("Emulation.setDeviceMetricsOverride", metrics)
-        page.wait_for_timeout(300)
-        sides.add(side := paper.evaluate("paper => paper.clientWidth"))
-        playwright.expect(paper).to_have_js_property("width", ratio * side, timeout=20_000)
-    assert len(sides) == 1
+    stays_sharp(page, playwright.expect)
 
 
 def test_a_reading_takes_at_most_50_milliseconds(page: Any) -> None:

@@ -441,11 +441,13 @@ def _cells(number: list[Spot], places: Places, page: Grey, angle: float) -> Iter
     rules = _rules(page, (x[0] - reach, x[-1] + reach), float(y.mean()), float(high.max()), angle)
     on = np.abs(rules[:, None] - x) < wide / 2
     line = on.any(axis=0) & (wide < THIN * high)  # a piece of a ruled line is taken for a one
-    steps = np.diff(x[~line])
-    ruled = np.isin(np.arange(len(steps)) + 1, np.searchsorted(x[~line], rules))
-    usual = float(np.median(steps[~ruled])) if not ruled.all() else np.inf
+    left, middle, right = (np.r_[-np.inf, (x + side * wide)[~line], np.inf] for side in (-0.5, 0, 0.5))
+    place = np.searchsorted(middle, rules)  # of the digit after each rule
+    steps = np.delete(np.diff(middle), place - 1)
+    usual = float(np.median(steps[np.isfinite(steps)])) if np.isfinite(steps).any() else np.inf
     far = np.diff(rules, prepend=-np.inf, append=np.inf) > CELL * usual
-    ends = far[:-1] & far[1:] & ~on[:, ~line].any(axis=1)
+    free = (right[place - 1] < rules) & (rules < left[place]) & (left[place] - right[place - 1] > PADDED * high.max())
+    ends = far[:-1] & far[1:] & free
     parts, kept = np.searchsorted(rules[ends], x), ~on[ends].any(axis=0)
     for part in np.unique(parts[kept]):
         yield [number[index] for index in np.flatnonzero(kept & (parts == part))]
@@ -469,7 +471,9 @@ def _rules(page: Grey, extent: tuple[float, float], middle: float, height: float
         offset = turn @ (extent[0] - lean * shape[1] / 2, middle - shape[1] / 2)
         matrix = np.column_stack([turn @ [[1, lean], [0, 1]], offset])
         box = cv2.warpAffine(page, matrix, shape, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-        unbroken = np.maximum(unbroken, (box > RULED).mean(axis=0))
+        around = cv2.blur(box, (shape[1] // 4 | 1, 1))
+        darker = cv2.blur(box - around, (1, shape[1] // 10 | 1))
+        unbroken = np.maximum(unbroken, (darker > RULED).mean(axis=0))
     edges = np.flatnonzero(np.diff(unbroken > UNBROKEN, prepend=False, append=False))
     begin, end = edges[::2], edges[1::2]
     return np.asarray((extent[0] + (begin + end) / 2)[end - begin < THIN * height])
@@ -481,11 +485,14 @@ FAR = 2.5
 CELL = 1.6
 """Times as far as it is from digit to digit in a row, from one ruled line to the next, where they part numbers."""
 
+PADDED = 0.45
+"""Heights of a digit that are free around a ruled line which parts numbers, at least."""
+
 CROSSING, LEAN = 0.85, 0.06
 """Heights of its digits that a ruled line reaches up and down from a row's middle; radians that it may lean."""
 
-RULED, UNBROKEN = 0.15, 0.9
-"""Ink of a ruled line at least; share of its length that has it."""
+RULED, UNBROKEN = 0.1, 0.9
+"""Ink of a ruled line, more than what is around has, at least; share of its length that has it."""
 
 THIN = 0.3
 """Width of a ruled line by height of the digits at most; likewise of a spot that may be a piece of one."""
