@@ -438,7 +438,7 @@ def _cells(number: list[Spot], places: Places, page: Grey, angle: float) -> Iter
     x, y = np.array([places[id(spot)] for spot in number]).T
     wide, high = np.array([(spot.width, spot.height) for spot in number]).T
     reach = FAR * high.max()
-    rules = _rules(page, (x[0] - reach, x[-1] + reach), float(y.mean()), float(high.max()), angle)
+    rules, clear = _rules(page, (x[0] - reach, x[-1] + reach), float(y.mean()), float(high.max()), angle)
     on = np.abs(rules[:, None] - x) < wide / 2
     line = on.any(axis=0) & (wide < THIN * high)  # a piece of a ruled line is taken for a one
     left, middle, right = (np.r_[-np.inf, (x + side * wide)[~line], np.inf] for side in (-0.5, 0, 0.5))
@@ -447,14 +447,16 @@ def _cells(number: list[Spot], places: Places, page: Grey, angle: float) -> Iter
     usual = float(np.median(steps[np.isfinite(steps)])) if np.isfinite(steps).any() else np.inf
     far = np.diff(rules, prepend=-np.inf, append=np.inf) > CELL * usual
     free = (right[place - 1] < rules) & (rules < left[place]) & (left[place] - right[place - 1] > PADDED * high.max())
-    ends = far[:-1] & far[1:] & free
+    ends = clear & far[:-1] & far[1:] & free
     parts, kept = np.searchsorted(rules[ends], x), ~on[ends].any(axis=0)
     for part in np.unique(parts[kept]):
         yield [number[index] for index in np.flatnonzero(kept & (parts == part))]
 
 
-def _rules(page: Grey, extent: tuple[float, float], middle: float, height: float, angle: float) -> NDArray[Any]:
-    """Where ruled lines cross a row of digits, from left to right.
+def _rules(
+    page: Grey, extent: tuple[float, float], middle: float, height: float, angle: float
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """What may be ruled lines across a row of digits, from left to right: where they are, and which are so clearly.
 
     Args:
         page: ink, (H, W).
@@ -466,17 +468,18 @@ def _rules(page: Grey, extent: tuple[float, float], middle: float, height: float
     shape = max(1, round(extent[1] - extent[0])), max(1, round(2 * CROSSING * height))
     cosine, sine = np.cos(angle), np.sin(angle)
     turn = np.array([[cosine, -sine], [sine, cosine]])
-    unbroken = np.zeros(shape[0])
+    inked, darker = np.zeros(shape[0]), np.zeros(shape[0])
     for lean in np.linspace(-LEAN, LEAN, 7):
         offset = turn @ (extent[0] - lean * shape[1] / 2, middle - shape[1] / 2)
         matrix = np.column_stack([turn @ [[1, lean], [0, 1]], offset])
         box = cv2.warpAffine(page, matrix, shape, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-        around = cv2.blur(box, (shape[1] // 4 | 1, 1))
-        darker = cv2.blur(box - around, (1, shape[1] // 10 | 1))
-        unbroken = np.maximum(unbroken, (darker > RULED).mean(axis=0))
-    edges = np.flatnonzero(np.diff(unbroken > UNBROKEN, prepend=False, append=False))
-    begin, end = edges[::2], edges[1::2]
-    return np.asarray((extent[0] + (begin + end) / 2)[end - begin < THIN * height])
+        beside = box - cv2.blur(box, (shape[1] // 4 | 1, 1))
+        inked = np.maximum(inked, (box > INKED).mean(axis=0))
+        darker = np.maximum(darker, (cv2.blur(beside, (1, shape[1] // 10 | 1)) > DARKER).mean(axis=0))
+    edges = np.flatnonzero(np.diff(np.maximum(inked, darker) > UNBROKEN, prepend=False, append=False))
+    groups = [(begin, end) for begin, end in edges.reshape(-1, 2).tolist() if end - begin < THIN * height]
+    places = [extent[0] + (begin + end) / 2 for begin, end in groups]
+    return np.array(places), np.array([darker[begin:end].max() > UNBROKEN for begin, end in groups], bool)
 
 
 FAR = 2.5
@@ -491,8 +494,8 @@ PADDED = 0.45
 CROSSING, LEAN = 0.85, 0.06
 """Heights of its digits that a ruled line reaches up and down from a row's middle; radians that it may lean."""
 
-RULED, UNBROKEN = 0.1, 0.9
-"""Ink of a ruled line, more than what is around has, at least; share of its length that has it."""
+INKED, DARKER, UNBROKEN = 0.15, 0.1, 0.9
+"""Ink of what may be a ruled line, and how much more it has than what is beside it, at least; share of its length."""
 
 THIN = 0.3
 """Width of a ruled line by height of the digits at most; likewise of a spot that may be a piece of one."""
