@@ -162,21 +162,20 @@ def train_recipe(
             run.begin(_config(name, dataset, chosen, seed, world, splits, target, digits))
         if world > 1:
             distributed.barrier()
-    with run.learning():
-        members = [
-            train_recipe(
-                recipe.member,
-                dataset,
-                out=out / "members" / str(number),
-                seed=seed + number,
-                settings=asdict(replace(chosen, members=1)),
-                progress=_part(progress, number, chosen.members),
-                target=target,
-                digits=digits,
-            )
-            for number in range(chosen.members if recipe.member else 0)
-        ]
-        with processes() as (rank, world):
+        with run.learning():
+            members = [
+                train_recipe(
+                    recipe.member,
+                    dataset,
+                    out=out / "members" / str(number),
+                    seed=seed + number,
+                    settings=asdict(replace(chosen, members=1)),
+                    progress=_part(progress, number, chosen.members),
+                    target=target,
+                    digits=digits,
+                )
+                for number in range(chosen.members if recipe.member else 0)
+            ]
             if not run.finished:
                 test = splits["test"] if len(splits["test"]) else splits["train"]
                 network, seconds = (
@@ -186,8 +185,8 @@ def train_recipe(
                 )
                 if rank == 0:
                     _finish(run, network, test, seconds)
-            if world > 1:
-                distributed.barrier()
+        if world > 1:
+            distributed.barrier()
     return run
 
 

@@ -159,10 +159,10 @@ def best_device() -> torch.device:
 
 @contextmanager
 def processes() -> Iterator[tuple[int, int]]:
-    """This process's number and how many there are; joins the group that ``torchrun`` describes."""
+    """This process's number and how many there are; joins the group that ``torchrun`` describes, within it no other."""
     world = int(os.environ.get("WORLD_SIZE", "1"))
-    if world == 1:
-        yield 0, 1
+    if world == 1 or distributed.is_initialized():
+        yield (distributed.get_rank() if world > 1 else 0), world
         return
     distributed.init_process_group("nccl" if best_device().type == "cuda" else "gloo")
     try:
