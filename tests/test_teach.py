@@ -192,6 +192,14 @@ def test_corrections_are_listed_exported_and_deleted(app: typer.Typer, store: St
     assert store.all() == [none]
 
 
+@pytest.mark.parametrize("words", ["corrections list", "corrections delete a", "corrections export out", "teach"])
+def test_a_store_that_is_not_there_is_not_made(app: typer.Typer, tmp_path: Path, words: str) -> None:
+    path = tmp_path / "deep" / "corections.db"
+    said = CliRunner().invoke(app, [*words.split(), "--store", str(path)])
+    assert "there is no store" in str(said.exception)
+    assert not path.parent.exists()
+
+
 @pytest.mark.parametrize("folder", [None, Path("taught_v1")])
 def test_teach_says_what_came_of_it(
     app: typer.Typer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: Path | None
@@ -199,6 +207,7 @@ def test_teach_says_what_came_of_it(
     same = Change(5000, 4985, 4985)
     outcome = Outcome(folder, "" if folder else "it is no better", 20, 3, Change(20, 0, 9), same, same, 61.4)
     monkeypatch.setattr(teaching, "teach", lambda *_, **__: outcome)
+    (tmp_path / "corrections.db").touch()
     said = CliRunner().invoke(app, ["teach", "--store", str(tmp_path / "corrections.db")])
     assert said.exit_code == (0 if folder else 1)
     assert "20 learned from, 3 left out, 61 s" in said.output

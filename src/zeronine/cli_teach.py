@@ -109,6 +109,10 @@ def delete(
 
 
 def _opened(store: str | None) -> "Store":
+    """The store; one that is named, and not there, is a mistake: it would be made anew, and be empty."""
+    from zeronine.errors import StoreError
     from zeronine.store import Store
 
+    if store is not None and "://" not in store and not Path(store).expanduser().exists():
+        raise StoreError(f"there is no store {store}: see how it is called; the first correction makes one")
     return Store(store)

@@ -230,7 +230,7 @@ class Store:
                 f"{shown(self.url)} is no address of a database: give a file, or postgresql://USER@HOST/NAME"
             ) from error
         except (SQLAlchemyError, OSError) as error:
-            reason = str(getattr(error, "orig", error)).strip().splitlines()[0]
+            reason = next(iter(str(getattr(error, "orig", error)).strip().splitlines()), type(error).__name__)
             raise StoreError(
                 f"the store {shown(self.url)} does not answer ({reason}): see that it is there and can be written, or "
                 "name another with --store or ZERONINE_STORE"
