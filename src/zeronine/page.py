@@ -435,6 +435,9 @@ def _cells(number: list[Spot], places: Places, page: Grey, angle: float) -> Iter
 
     Lines that stand as close as digits part nothing: each digit has a box of its own, or the paper is squared.
     """
+    if len(number) == 1:
+        yield number
+        return
     x, y = np.array([places[id(spot)] for spot in number]).T
     wide, high = np.array([(spot.width, spot.height) for spot in number]).T
     reach = FAR * high.max()

@@ -306,7 +306,8 @@ def _rule(page: Grey, left: float, right: float, random: Random) -> None:
 
 def _pen_letter(random: Random) -> Grey:
     """A letter as one hand writes it, with a pen."""
-    return _drawn(hand_of_form(_letter_form(random), random), random)
+    forms = LETTER_FORMS[random.choice(list(LETTER_FORMS))]
+    return _drawn(hand_of_form(strokes(forms[random.integers(len(forms))]), random), random)
 
 
 def _number(random: Random) -> Grey:
@@ -319,11 +320,6 @@ def _number(random: Random) -> Grey:
         lines += [line + place for line in digit]
         across = max(line[:, 0].max() for line in lines) + random.uniform(0.02, 0.4)
     return _drawn(_boxed(lines), random)
-
-
-def _letter_form(random: Random) -> Form:
-    forms = LETTER_FORMS[random.choice(list(LETTER_FORMS))]
-    return strokes(forms[random.integers(len(forms))])
 
 
 def _letter(random: Random) -> Grey:
